@@ -1,0 +1,188 @@
+"""What travels with a request, from app to app, without being in anybody's signature.
+
+One immutable value in one ``ContextVar``. Changing it means making another and setting that,
+so nothing leaks between requests, and nothing hops threads behind the user's back.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import random
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import quote, unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .wire import RawHeaders, parse_timeout
+
+Criticality = Literal["critical", "normal", "sheddable"]
+_CRITICALITIES: dict[str, Criticality] = {
+    "critical": "critical",
+    "normal": "normal",
+    "sheddable": "sheddable",
+}
+
+_MAX_BAGGAGE = 8192  # bytes, and 64 members: the least that W3C asks a propagator to carry
+_MAX_MEMBERS = 64
+
+
+class Trace(Struct, frozen=True):
+    """Where in which trace we are: W3C Trace Context, level 1, as numbers.
+
+    Attributes:
+        trace_id: 128 bits, never zero.
+        span_id: 64 bits, never zero: the span that is the parent of what happens next.
+        flags: bit 0 says that the caller records this trace.
+        state: ``tracestate`` as it came, to be handed on.
+    """
+
+    trace_id: int
+    span_id: int
+    flags: int = 1
+    state: str = ""
+
+    @property
+    def traceparent(self) -> str:
+        return f"00-{self.trace_id:032x}-{self.span_id:016x}-{self.flags:02x}"
+
+
+class Context(Struct, frozen=True):
+    """The values that cross processes with a request.
+
+    Attributes:
+        trace: of the request being served; None outside of any.
+        deadline: when the caller stops waiting, on the clock's ``now()``; None for never.
+        criticality: what to give up first under load.
+        baggage: W3C baggage: what the business wants to have everywhere (a tenant, a flag).
+    """
+
+    trace: Trace | None = None
+    deadline: float | None = None
+    criticality: Criticality = "normal"
+    baggage: Mapping[str, str] = {}
+
+
+EMPTY = Context()
+_current: contextvars.ContextVar[Context] = contextvars.ContextVar("skerry", default=EMPTY)
+
+current = _current.get
+"""The context of the running task."""
+
+attach = _current.set
+"""Set the context of the running task; returns the token that ``detach`` takes back."""
+
+detach = _current.reset
+
+
+def amend(**changes: Any) -> contextvars.Token[Context]:
+    """Replace some fields of the running task's context; see ``Context`` for which."""
+    return _current.set(replace(_current.get(), **changes))
+
+
+def current_trace() -> Trace | None:
+    """The trace this task is in.
+
+    Where OpenTelemetry has a current span, that span is the answer: instrumentation that other
+    people wrote and ours are then in one trace. OpenTelemetry is looked up, never imported:
+    while nobody has imported it, nobody can have set a span.
+    """
+    otel = sys.modules.get("opentelemetry.trace")
+    if otel is not None:
+        span = otel.get_current_span().get_span_context()
+        if span.is_valid:
+            state = span.trace_state.to_header() if span.trace_state else ""
+            return Trace(span.trace_id, span.span_id, int(span.trace_flags), state)
+    return _current.get().trace
+
+
+def new_trace() -> Trace:
+    """The root of a new trace, with random ids."""
+    return Trace(random.getrandbits(128) or 1, random.getrandbits(64) or 1)
+
+
+def extract(headers: RawHeaders, now: float) -> Context:
+    """The context that a request brings with it.
+
+    Anything malformed is as good as absent: a caller's bad header is never our error. A request
+    without a trace starts one.
+
+    Args:
+        headers: as they came, names in lower case.
+        now: the clock's reading, for turning "time left" into a moment.
+    """
+    parent = state = baggage = timeout = None
+    for name, value in headers:
+        if name == b"traceparent":
+            parent = value
+        elif name == b"grpc-timeout":
+            timeout = value
+        elif name == b"tracestate":
+            state = value if state is None else state + b"," + value
+        elif name == b"baggage":
+            baggage = value if baggage is None else baggage + b"," + value
+    trace = (parse_traceparent(parent, state) if parent else None) or new_trace()
+    deadline = None
+    if timeout is not None:
+        left = parse_timeout(timeout)
+        if left is not None:
+            deadline = now + left
+    if baggage is None:
+        return Context(trace, deadline)
+    members = parse_baggage(baggage)
+    criticality = _CRITICALITIES.get(members.pop("criticality", ""), "normal")
+    return Context(trace, deadline, criticality, members)
+
+
+def inject(context: Context, headers: RawHeaders) -> None:
+    """Add to ``headers`` what the next app needs to go on; not the deadline, whose rest only
+    the deadline filter knows."""
+    trace = current_trace()
+    if trace is not None:
+        headers.append((b"traceparent", trace.traceparent.encode()))
+        if trace.state:
+            headers.append((b"tracestate", trace.state.encode("latin-1", "replace")))
+    if context.baggage or context.criticality != "normal":
+        headers.append((b"baggage", format_baggage(context)))
+
+
+def parse_traceparent(value: bytes, state: bytes | None = None) -> Trace | None:
+    """W3C Trace Context 3.2: version, trace id, parent id and flags, in lower-case hex."""
+    if len(value) < 55 or value[2:3] != b"-" or value[35:36] != b"-" or value[52:53] != b"-":
+        return None
+    version = value[:2]
+    if version == b"ff" or (version == b"00" and len(value) != 55) or value[55:56] not in b"-":
+        return None
+    digits = version + value[3:35] + value[36:52] + value[53:55]
+    if not digits.isalnum() or digits.lower() != digits:
+        return None
+    try:
+        int(version, 16)
+        trace_id, span_id = int(value[3:35], 16), int(value[36:52], 16)
+        flags = int(value[53:55], 16)
+    except ValueError:
+        return None
+    if not trace_id or not span_id:
+        return None
+    return Trace(trace_id, span_id, flags & 1, state.decode("latin-1") if state else "")
+
+
+def parse_baggage(value: bytes) -> dict[str, str]:
+    """Members of a ``baggage`` header, properties dropped, within the size W3C asks for."""
+    members: dict[str, str] = {}
+    if len(value) > _MAX_BAGGAGE:
+        return members
+    for member in value.decode("latin-1").split(",")[:_MAX_MEMBERS]:
+        key, sign, rest = member.partition("=")
+        if sign and key.strip():
+            members[key.strip()] = unquote(rest.partition(";")[0].strip())
+    return members
+
+
+def format_baggage(context: Context) -> bytes:
+    members = [f"{key}={quote(value, safe='')}" for key, value in context.baggage.items()]
+    if context.criticality != "normal":
+        members.insert(0, f"criticality={context.criticality}")
+    return ",".join(members).encode("latin-1", "replace")

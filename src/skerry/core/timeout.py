@@ -1,0 +1,148 @@
+"""A limit in time on a block of code, cheap because nearly every limit is never reached.
+
+``asyncio.timeout`` arms and disarms one loop timer for each use, two calls into the loop for
+every request and every attempt. Here timeouts of one event loop share buckets of a few
+milliseconds: arming is adding to a set, disarming is removing from it, and one loop timer
+waits for the earliest bucket (after the hashed timing wheels of Varghese and Lauck, 1987).
+A limit is never early and at most one bucket late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from weakref import WeakKeyDictionary
+
+from .clock import Clock, SystemClock, Timer, system
+
+TICK = 0.008
+"""Seconds in a bucket: how late an expiry can be."""
+
+
+class Timeout:
+    """``with Timeout(when):`` cancels the block at ``when`` and raises ``TimeoutError``.
+
+    A cancellation from outside passes through as what it is, also when both come together.
+    Only inside a task.
+
+    Args:
+        when: the end, on the clock's ``now()``.
+        clock: whose time it is.
+    """
+
+    __slots__ = ("_bucket", "_cancels", "_clock", "_task", "_timer", "expired", "when")
+
+    def __init__(self, when: float, clock: Clock = system) -> None:
+        self.when = when
+        self.expired = False
+        self._clock = clock
+        self._task: asyncio.Task[object] | None = None
+        self._cancels = 0
+        self._bucket: set[Timeout] | None = None
+        self._timer: Timer | None = None
+
+    def __enter__(self) -> Timeout:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a Timeout needs a task to cancel; there is none here")
+        self._task = task
+        self._cancels = task.cancelling()
+        self._arm()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._disarm()
+        if self.expired:
+            assert self._task is not None
+            if self._task.uncancel() <= self._cancels and kind is asyncio.CancelledError:
+                raise TimeoutError from error
+
+    def extend(self, when: float) -> None:
+        """Move the end; nothing happens if it has been reached."""
+        if not self.expired:
+            self._disarm()
+            self.when = when
+            self._arm()
+
+    def _arm(self) -> None:
+        if type(self._clock) is SystemClock:
+            self._bucket = _wheel().add(self)
+        else:
+            self._timer = self._clock.call_at(self.when, self.expire)
+
+    def _disarm(self) -> None:
+        if self._bucket is not None:
+            self._bucket.discard(self)
+        elif self._timer is not None:
+            self._timer.cancel()
+
+    def expire(self) -> None:
+        if self._task is not None and not self.expired:
+            self.expired = True
+            self._task.cancel()
+
+
+class _Wheel:
+    """Buckets of one event loop, by the tick at which they fall due.
+
+    Most buckets are empty again long before that. So the loop timer is set for the earliest
+    bucket only, and a turn throws out the empty ones: an idle process is not woken for
+    requests that were answered long ago.
+    """
+
+    __slots__ = ("_buckets", "_earliest", "_handle", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._buckets: dict[int, set[Timeout]] = {}
+        self._earliest = 0
+        self._handle: asyncio.TimerHandle | None = None
+
+    def add(self, timeout: Timeout) -> set[Timeout]:
+        tick = int(timeout.when / TICK) + 1
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            bucket = self._buckets[tick] = set()
+            if self._handle is None or tick < self._earliest:
+                self._set(tick)
+        bucket.add(timeout)
+        return bucket
+
+    def _set(self, tick: int) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._earliest = tick
+        wait = max(0.0, tick * TICK - system.now())
+        self._handle = self._loop.call_later(wait, self._turn)
+
+    def _turn(self) -> None:
+        self._handle = None
+        now = system.now() / TICK
+        kept: dict[int, set[Timeout]] = {}
+        for tick, bucket in self._buckets.items():
+            if not bucket:
+                continue
+            if tick <= now:
+                for timeout in bucket:
+                    timeout.expire()
+            else:
+                kept[tick] = bucket
+        self._buckets = kept
+        if kept:
+            self._set(min(kept))
+
+
+_wheels: WeakKeyDictionary[asyncio.AbstractEventLoop, _Wheel] = WeakKeyDictionary()
+
+
+def _wheel() -> _Wheel:
+    loop = asyncio.get_running_loop()
+    wheel = _wheels.get(loop)
+    if wheel is None:
+        wheel = _wheels[loop] = _Wheel(loop)
+    return wheel
