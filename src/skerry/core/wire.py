@@ -133,6 +133,13 @@ class Stream:
             self._end(error)
             raise
 
+    async def read(self) -> bytes:
+        """All that is left, as bytes; the stream is closed whatever happens."""
+        try:
+            return b"".join([chunk async for chunk in self])
+        finally:
+            await self.aclose()
+
     async def aclose(self) -> None:
         try:
             if self._close is not None:
@@ -150,13 +157,8 @@ Body: TypeAlias = bytes | Stream
 
 
 async def read_all(body: Body) -> bytes:
-    """The whole body as bytes; the stream, if it is one, is closed whatever happens."""
-    if isinstance(body, bytes):
-        return body
-    try:
-        return b"".join([chunk async for chunk in body])
-    finally:
-        await body.aclose()
+    """The whole body as bytes, whichever of the two it is."""
+    return body if isinstance(body, bytes) else await body.read()
 
 
 class Request(Struct):
