@@ -1,0 +1,1 @@
+"""Databases for apps: transactions off the event loop, migrations that may race."""
