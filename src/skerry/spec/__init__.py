@@ -1,0 +1,31 @@
+"""``fleet.toml``: what a fleet is made of, read and checked. No process is started here."""
+
+from __future__ import annotations
+
+from .detect import NoApp, detect
+from .faults import SpecError, SpecFault
+from .model import AppSpec, BackingSpec, Fleet, FrontSpec
+from .reader import FILE, find, load, loads, located, source_folder
+from .templates import substitute, url_variable
+from .waves import cycles, order
+
+__all__ = [
+    "FILE",
+    "AppSpec",
+    "BackingSpec",
+    "Fleet",
+    "FrontSpec",
+    "NoApp",
+    "SpecError",
+    "SpecFault",
+    "cycles",
+    "detect",
+    "find",
+    "load",
+    "loads",
+    "located",
+    "order",
+    "source_folder",
+    "substitute",
+    "url_variable",
+]
