@@ -1,0 +1,370 @@
+"""``App``: what a deployable is, declared, and served as ASGI.
+
+The app only collects and wires. What it collects is in ``declare`` and ``resources``, what
+becomes of it in ``endpoint``, what surrounds it in ``skerry.stack.server``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar, overload
+from urllib.parse import unquote
+
+from skerry.contract.operation import Contract
+from skerry.core import context
+from skerry.core.answer import answer
+from skerry.core.clock import system
+from skerry.core.errors import BadRequest, ConfigError, NotFound, Problem
+from skerry.core.service import Service
+from skerry.core.wire import Headers, Request, Response
+from skerry.stack.connector import Connector, default_connector
+from skerry.stack.server import ServerSettings, server_stack
+from skerry.telemetry.metrics import Metrics
+
+from . import settings as settings_module
+from .asgi import ASGIApp, Receive, Scope, Send, route_path, serve_http
+from .binding import caller_locals
+from .builtin import Builtin
+from .cors import Cors, CorsSettings
+from .declare import Declaration, Routes
+from .endpoint import Endpoint
+from .inprocess import as_service
+from .mount import Lifespan, Mounts, below
+from .resources import Container, Health, Resource, Scope as ResourceScope, validate
+from .router import Router
+
+log = logging.getLogger("skerry.app")
+
+F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
+_Route = tuple[Service[Request, Response], str]
+
+
+class App(Routes):
+    """One deployable: endpoints, resources and settings under a name.
+
+    An instance is an ASGI application: any ASGI server runs it, and it mounts and is mounted
+    like any other.
+
+    Args:
+        name: what other apps call it by: a DNS label, as ``quotes``.
+        version: of its contract.
+        description: for its contract.
+        server: limits and defaults of its server stack.
+        body_limit: the largest request body in bytes that an endpoint reads.
+        threads: how many plain ``def`` functions may run at once.
+
+    Raises:
+        ConfigError: the name is not one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: str = "0.1.0",
+        *,
+        description: str = "",
+        server: ServerSettings | None = None,
+        body_limit: int = 1 << 20,
+        threads: int = 40,
+    ) -> None:
+        super().__init__()
+        if not name or not all(c.isalnum() or c == "-" for c in name) or not name[0].isalpha():
+            raise ConfigError(f"an app's name is letters, digits and '-': {name!r} is not")
+        self.name = name
+        self.version = version
+        self.description = description
+        self.metrics = Metrics()
+        self.draining = False
+        self._server = server or ServerSettings()
+        self._body_limit = body_limit
+        self._threads = threads
+        self._resources: dict[Any, Resource] = {}
+        self._settings: dict[Any, str] = {}
+        self._mounts = Mounts()
+        self._asgi: ASGIApp = self._dispatch
+        self._endpoints: list[Endpoint] | None = None
+        self._connector: Connector | None = None
+        self._running: _Running | None = None
+        self._starting: asyncio.Lock | None = None
+        self._builtin = Builtin(self.contract, self.metrics, self._health, lambda: self.draining)
+
+    # -- declare ---------------------------------------------------------------------------
+
+    @overload
+    def resource(self, function: Callable[..., Any], /) -> Resource: ...
+    @overload
+    def resource(
+        self, *, scope: ResourceScope = "instance", health: Health | None = None
+    ) -> Callable[[Callable[..., Any]], Resource]: ...
+    def resource(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        scope: ResourceScope = "instance",
+        health: Health | None = None,
+    ) -> Any:
+        """Declare the decorated function as what opens a resource.
+
+        It yields the value, or returns it; the annotation's type is how functions ask for it.
+
+        Args:
+            scope: open it once for each instance, or once for each request.
+            health: a check that ``/readyz`` runs; see ``Resource.health``.
+        """
+
+        def declare(function: Callable[..., Any]) -> Resource:
+            made = Resource(function, scope, health, caller_locals(function))
+            if made.type in self._resources or made.type in self._settings:
+                raise ConfigError(f"{self.name}: two things provide {made.type!r}")
+            self._resources[made.type] = made
+            return made
+
+        return declare if function is None else declare(function)
+
+    def settings(self, kind: type[S], *, prefix: str = "") -> type[S]:
+        """Register ``kind`` as settings, read from the environment at start; also a decorator."""
+        self._settings[kind] = prefix
+        return kind
+
+    def mount(self, path: str, app: Any) -> None:
+        """Serve another ASGI or WSGI app below ``path``; endpoints declared here go first."""
+        self._mounts.add(path, app)
+
+    def middleware(self, factory: Callable[..., ASGIApp], *args: Any, **options: Any) -> None:
+        """Put ASGI middleware around the app; what is added last is outermost."""
+        self._asgi = factory(self._asgi, *args, **options)
+
+    def cors(self, **options: Any) -> None:
+        """Allow calls from pages of other origins; see ``CorsSettings`` for the options."""
+        self.middleware(Cors, CorsSettings(**options))
+
+    def client(self, name: str) -> Any:
+        """A client of another app, by the contract that app serves; no generated file needed."""
+        from skerry.clients.dynamic import connect
+
+        return connect(self.connector.service(name))
+
+    # -- what follows from it ----------------------------------------------------------------
+
+    @property
+    def connector(self) -> Connector:
+        """How this app reaches others; made when first needed."""
+        if self._connector is None:
+            self._connector = default_connector(self.name, metrics=self.metrics)
+        return self._connector
+
+    def contract(self) -> Contract:
+        """What this app promises."""
+        return Contract(
+            name=self.name,
+            version=self.version,
+            description=self.description,
+            operations=tuple(
+                endpoint.operation
+                for endpoint in self.endpoints()
+                if not endpoint.declaration.hidden
+            ),
+        )
+
+    def endpoints(self) -> list[Endpoint]:
+        """The endpoints with their types worked out.
+
+        Raises:
+            ConfigError: a declaration is ambiguous or contradicts another.
+        """
+        if self._endpoints is None or len(self._endpoints) != len(self.declarations):
+            validate(self._resources, self._known)
+            found = [Endpoint(declared, self._known) for declared in self.declarations]
+            names: dict[str, Declaration] = {}
+            for declared in self.declarations:
+                other = names.setdefault(declared.name, declared)
+                if other is not declared:
+                    raise ConfigError(
+                        f"{self.name}: two operations are named {declared.name!r} "
+                        f"({other.method} {other.path} and {declared.method} {declared.path}); "
+                        "give one a name="
+                    )
+            self._endpoints = found
+        return self._endpoints
+
+    def _known(self, kind: Any) -> bool:
+        try:
+            return kind in self._resources or kind in self._settings or hasattr(kind, "__app__")
+        except TypeError:  # an unhashable annotation is nobody's type
+            return False
+
+    def _make(self, kind: Any) -> Any:
+        if kind in self._settings:
+            return settings_module.load(kind, prefix=self._settings[kind])
+        if hasattr(kind, "__app__"):
+            return kind(self.connector.service(kind.__app__))
+        raise ConfigError(f"{self.name}: nothing provides {kind!r}")
+
+    # -- run ---------------------------------------------------------------------------------
+
+    async def start(self, overrides: Mapping[Any, Any] | None = None) -> None:
+        """Open the resources and build every endpoint's stack. Once; then nothing happens.
+
+        Raises:
+            ConfigError: a declaration, a setting or a resource is not as it must be.
+        """
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._running is None:
+                running = _Running(self, overrides or {})
+                await running.open()
+                self._running = running
+
+    async def stop(self) -> None:
+        """Close what ``start`` opened, and connections to other apps."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.close()
+        connector, self._connector = self._connector, None
+        if connector is not None:
+            await connector.close()
+        self._starting = None
+
+    async def _health(self) -> dict[str, str | None]:
+        running = self._running
+        return {} if running is None else await running.container.health()
+
+    async def service(self, request: Request) -> Response:
+        """The whole app as a function from request to response: what ASGI, the loopback and
+        tests call."""
+        if self._running is None:
+            await self.start()
+        running = self._running
+        assert running is not None
+        token = context.attach(context.extract(request.headers.raw, system.now()))
+        try:
+            try:
+                path = request.path
+                if "%" in path:
+                    path = unquote(path, errors="strict")
+                route, request.params = running.router.match(request.method, path)
+            except (Problem, UnicodeDecodeError):
+                return await running.unmatched(request)
+            request.route = route[1]
+            return await route[0](request)
+        finally:
+            context.detach(token)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._asgi(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._running is None:
+            await self.start()
+        assert self._running is not None
+        if self._mounts:
+            path = route_path(scope)
+            mount = self._mounts.find(path)
+            if mount is not None and (
+                scope["type"] == "websocket" or not self._running.router.knows(path)
+            ):
+                await mount[1](below(scope, mount[0]), receive, send)
+                return
+        if scope["type"] == "http":
+            await serve_http(self.service, scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            if not isinstance(error, ConfigError):
+                log.exception("%s did not start", self.name)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Running:
+    """What exists between start and stop: open resources, built stacks, the routing table."""
+
+    def __init__(self, app: App, overrides: Mapping[Any, Any]) -> None:
+        self._app = app
+        self.container = Container(app._resources, app._make, overrides)
+        self.router: Router[_Route] = Router()
+        self._pool = ThreadPoolExecutor(app._threads, thread_name_prefix=app.name)
+        self._exit = AsyncExitStack()
+        stack = server_stack(app.name, app._server, app.metrics)
+        self.unmatched = stack.build(self._refuse)
+
+    async def open(self) -> None:
+        app = self._app
+        endpoints = app.endpoints()
+        for kind in app._settings:
+            self.container.instance_value(kind)
+        async with AsyncExitStack() as opening:
+            opening.callback(self._pool.shutdown, wait=False)
+            await self.container.open()
+            opening.push_async_callback(self.container.close)
+            for _, mounted in app._mounts:
+                lifespan = Lifespan(mounted)
+                await lifespan.start()
+                opening.push_async_callback(lifespan.stop)
+            for endpoint in endpoints:
+                self._add(endpoint)
+            for path, handler in app._builtin.paths.items():
+                if not self.router.knows(path):
+                    self.router.add("GET", path, (handler, path[1:]))
+            self._exit = opening.pop_all()
+
+    def _add(self, endpoint: Endpoint) -> None:
+        app, declared = self._app, endpoint.declaration
+        service = endpoint.build(self.container, self._pool, app._body_limit)
+        stack = server_stack(app.name, app._server, app.metrics, timeout=declared.timeout)
+        route = (stack.build(service), declared.name)
+        self.router.add(declared.method, declared.path, route)
+
+    async def close(self) -> None:
+        await self._exit.aclose()
+
+    async def _refuse(self, request: Request) -> Response:
+        """Answer what no endpoint answers: a mounted app, a redirect, or a problem."""
+        try:
+            path = unquote(request.path, errors="strict")
+        except UnicodeDecodeError:
+            return answer(BadRequest(detail="The path is not UTF-8."))
+        mount = self._app._mounts.find(path)
+        if mount is not None:
+            return await as_service(mount[1], mount[0])(request)
+        try:
+            self.router.match(request.method, path)
+        except NotFound as error:
+            other = self.router.redirect(path)
+            return answer(error) if other is None else _redirect(request)
+        except Problem as error:
+            return answer(error)
+        return answer(NotFound())
+
+
+def _redirect(request: Request) -> Response:
+    """To the same path with or without its last slash.
+
+    As a relative reference, so that it holds wherever the app is mounted or proxied.
+    """
+    *_, last = request.path.rstrip("/").split("/")
+    target = f"../{last}" if request.path.endswith("/") else f"./{last}/"
+    if request.query:
+        target += f"?{request.query}"
+    fields = [(b"location", target.encode("latin-1")), (b"content-length", b"0")]
+    return Response(307, Headers(fields), b"")

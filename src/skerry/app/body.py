@@ -1,0 +1,179 @@
+"""Bodies on their way in and out: limits, media types, and streams of items."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from skerry.contract.codec import Codec
+from skerry.core.errors import BodyTooLarge, Problem, UnsupportedMediaType
+from skerry.core.wire import Body, Headers, Request, Stream
+
+from .responses import ServerSentEvent
+
+NDJSON = "application/x-ndjson"
+EVENTS = "text/event-stream"
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class ClientClosedRequest(
+    Problem, status=499, type="urn:problem-type:client-closed-request", title="Client Closed Request"
+):
+    """The caller went away before its request was whole."""
+
+
+class RequestBody(Stream):
+    """The body of an ASGI request, read when the endpoint asks for it and not before.
+
+    Attributes:
+        finished: whether the last message has been received.
+    """
+
+    __slots__ = ("_receive", "finished")
+
+    def __init__(self, receive: Receive) -> None:
+        super().__init__(self._chunks())
+        self._receive = receive
+        self.finished = False
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while not self.finished:
+            yield await self._next()
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.finished = True
+            raise ClientClosedRequest
+        if not message.get("more_body", False):
+            self.finished = True
+        body: bytes = message.get("body", b"")
+        return body
+
+    async def read_up_to(self, limit: int) -> bytes:
+        """The whole body, in one piece where it came in one."""
+        chunk = await self._next()
+        if self.finished:
+            if len(chunk) > limit:
+                raise BodyTooLarge(limit=limit, detail=_too_large(limit))
+            return chunk
+        return await _join(self, limit, chunk)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body, whole.
+
+    Raises:
+        BodyTooLarge: it is longer than ``limit`` bytes, or says it will be.
+    """
+    body = request.body
+    if type(body) is bytes:
+        if len(body) > limit:
+            raise BodyTooLarge(limit=limit, detail=_too_large(limit))
+        return body
+    declared = request.headers.find(b"content-length")
+    if declared is not None and (not declared.isdigit() or int(declared) > limit):
+        raise BodyTooLarge(limit=limit, detail=_too_large(limit))
+    if type(body) is RequestBody:
+        return await body.read_up_to(limit)
+    assert isinstance(body, Stream)
+    return await _join(body, limit, b"")
+
+
+async def _join(body: Stream, limit: int, first: bytes) -> bytes:
+    chunks, size = [first], len(first)
+    async for chunk in body:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            await body.aclose()
+            raise BodyTooLarge(limit=limit, detail=_too_large(limit))
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> str:
+    return f"This endpoint reads bodies of up to {limit} bytes."
+
+
+def check_media_type(headers: Headers, expected: str) -> None:
+    """Refuse a body that is not in the format the endpoint reads.
+
+    A missing content type is refused as well: a browser can be made to send one without asking
+    its user, and such a request must not reach a JSON endpoint.
+
+    Raises:
+        UnsupportedMediaType: with the supported types.
+    """
+    found = headers.find(b"content-type")
+    if found is not None:
+        if found == b"application/json" and expected == "application/json":
+            return
+        media_type = found.partition(b";")[0].strip().lower().decode("latin-1")
+        if media_type == expected:
+            return
+        if expected == "application/json" and media_type.endswith("+json"):
+            return
+        if expected == NDJSON and media_type in ("application/ndjson", "application/jsonl"):
+            return
+        if expected == "application/octet-stream":
+            return
+    elif expected == "application/octet-stream":
+        return
+    raise UnsupportedMediaType(supported=(expected,), detail=f"Send the body as {expected}.")
+
+
+def chunks_of(body: Body) -> AsyncIterator[bytes]:
+    """A body as an iterator of chunks, whichever kind it is."""
+
+    async def once(content: bytes) -> AsyncIterator[bytes]:
+        if content:
+            yield content
+
+    return once(body) if isinstance(body, bytes) else body
+
+
+async def read_items(body: Body, codec: Codec[Any], limit: int) -> AsyncIterator[Any]:
+    """The items of an NDJSON body; ``limit`` holds for each line, the body may be endless."""
+    rest = b""
+    async for chunk in chunks_of(body):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if len(line) > limit:
+                raise BodyTooLarge(limit=limit, detail="A line is too long.")
+            if line.strip():
+                yield codec.decode(line)
+        if len(rest) > limit:
+            raise BodyTooLarge(limit=limit, detail="A line is too long.")
+    if rest.strip():
+        yield codec.decode(rest)
+
+
+def encode_ndjson(item: Any, codec: Codec[Any]) -> bytes:
+    return codec.encode(item) + b"\n"
+
+
+def encode_event(item: Any, codec: Codec[Any]) -> bytes:
+    """One server-sent event; an item that is not a ``ServerSentEvent`` is its data."""
+    if not isinstance(item, ServerSentEvent):
+        return b"data: " + codec.encode(item) + b"\n\n"
+    lines = []
+    for name, value in (("event", item.event), ("id", item.id)):
+        if value:
+            if "\n" in value or "\r" in value or "\0" in value:
+                raise ValueError(f"an event's {name} is one line")
+            lines.append(f"{name}: {value}\n".encode())
+    if item.retry is not None:
+        lines.append(b"retry: %d\n" % item.retry)
+    lines.append(b"data: " + msgspec.json.encode(item.data) + b"\n\n")
+    return b"".join(lines)
+
+
+def wants_events(request: Request) -> bool:
+    """Whether the caller asks for server-sent events rather than NDJSON."""
+    accept = request.headers.find(b"accept")
+    return accept is not None and b"text/event-stream" in accept
+
+
