@@ -1,0 +1,1 @@
+"""The default stacks: which filters, in which order, and why."""

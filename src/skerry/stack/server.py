@@ -1,0 +1,77 @@
+"""The server's stack: what stands between the wire and the function of an endpoint.
+
+Read from the top: a request passes the slots in this order, its answer in the reverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.clock import Clock, system
+from ..core.stack import Slot, Stack
+from ..core.wire import Request, Response
+from ..filters.deadline import ServerDeadline
+from ..filters.observe import Observe
+from ..telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What an endpoint's stack is made with.
+
+    Attributes:
+        timeout: seconds an endpoint may take until its answer begins; a caller that waits
+            less makes it less.
+    """
+
+    timeout: float = 30.0
+
+
+def server_stack(
+    settings: ServerSettings,
+    route: str,
+    *,
+    app: str,
+    metrics: Metrics,
+    clock: Clock = system,
+) -> Stack[Request, Response]:
+    """The stack of one endpoint.
+
+    Args:
+        route: the operation's name; what its series is called.
+        app: the app that serves it.
+    """
+    return Stack(
+        Slot(
+            "observe",
+            "outermost, so that it sees every answer, also those that other filters give",
+            filter=Observe(metrics, "server", app, route=route, clock=clock),
+        ),
+        Slot(
+            "deadline",
+            "first of those that act: neither a place nor a check is spent on a caller that left",
+            below=("observe",),
+            filter=ServerDeadline(settings.timeout, app, clock),
+        ),
+        Slot(
+            "admission",
+            "below the deadline, so that time in a queue counts; above everything that costs, "
+            "so that a refusal is cheap",
+            below=("deadline",),
+        ),
+        Slot(
+            "authorise",
+            "below admission, because checking credentials is work that overload must not buy",
+            below=("admission",),
+        ),
+        Slot(
+            "tape",
+            "below authorise, so that replay needs no credentials and records only what was let in",
+            below=("authorise",),
+        ),
+        Slot(
+            "idempotency",
+            "innermost: what it keeps and gives again is the function's own answer",
+            below=("authorise", "tape"),
+        ),
+    )
