@@ -1,0 +1,1 @@
+"""quotes: locks an exchange rate for a payer."""

@@ -1,0 +1,1 @@
+"""schools: over 900 real schools, their currencies and their payout accounts."""
