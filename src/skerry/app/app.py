@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from skerry.core.answer import answer
 from skerry.core.clock import system
 from skerry.core.errors import BadRequest, ConfigError, NotFound, Problem
 from skerry.core.service import Service
+from skerry.core.stack import Stack
 from skerry.core.wire import Headers, Request, Response
 from skerry.stack.connector import Connector, default_connector
 from skerry.stack.server import ServerSettings, server_stack
@@ -34,7 +36,8 @@ from .declare import Declaration, Routes
 from .endpoint import Endpoint
 from .inprocess import as_service
 from .mount import Lifespan, Mounts, below
-from .resources import Container, Health, Resource, Scope as ResourceScope, validate
+from .resources import Container, Health, Resource, validate
+from .resources import Scope as ResourceScope
 from .router import Router
 
 log = logging.getLogger("skerry.app")
@@ -99,7 +102,12 @@ class App(Routes):
     def resource(self, function: Callable[..., Any], /) -> Resource: ...
     @overload
     def resource(
-        self, *, scope: ResourceScope = "instance", health: Health | None = None
+        self,
+        function: None = None,
+        /,
+        *,
+        scope: ResourceScope = "instance",
+        health: Health | None = None,
     ) -> Callable[[Callable[..., Any]], Resource]: ...
     def resource(
         self,
@@ -305,8 +313,7 @@ class _Running:
         self.router: Router[_Route] = Router()
         self._pool = ThreadPoolExecutor(app._threads, thread_name_prefix=app.name)
         self._exit = AsyncExitStack()
-        stack = server_stack(app.name, app._server, app.metrics)
-        self.unmatched = stack.build(self._refuse)
+        self.unmatched = self._stack("", None).build(self._refuse)
 
     async def open(self) -> None:
         app = self._app
@@ -331,9 +338,14 @@ class _Running:
     def _add(self, endpoint: Endpoint) -> None:
         app, declared = self._app, endpoint.declaration
         service = endpoint.build(self.container, self._pool, app._body_limit)
-        stack = server_stack(app.name, app._server, app.metrics, timeout=declared.timeout)
-        route = (stack.build(service), declared.name)
-        self.router.add(declared.method, declared.path, route)
+        built = self._stack(declared.name, declared.timeout).build(service)
+        self.router.add(declared.method, declared.path, (built, declared.name))
+
+    def _stack(self, route: str, timeout: float | None) -> Stack[Request, Response]:
+        settings = self._app._server
+        if timeout is not None:
+            settings = replace(settings, timeout=timeout)
+        return server_stack(settings, route, app=self._app.name, metrics=self._app.metrics)
 
     async def close(self) -> None:
         await self._exit.aclose()

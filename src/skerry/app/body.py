@@ -20,7 +20,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class ClientClosedRequest(
-    Problem, status=499, type="urn:problem-type:client-closed-request", title="Client Closed Request"
+    Problem,
+    status=499,
+    type="urn:problem-type:client-closed-request",
+    title="Client Closed Request",
 ):
     """The caller went away before its request was whole."""
 
@@ -175,5 +178,3 @@ def wants_events(request: Request) -> bool:
     """Whether the caller asks for server-sent events rather than NDJSON."""
     accept = request.headers.find(b"accept")
     return accept is not None and b"text/event-stream" in accept
-
-

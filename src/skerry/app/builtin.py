@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from skerry.contract import openapi, page
 from skerry.contract.operation import Contract
 from skerry.core.wire import Headers, Request, Response
 from skerry.telemetry.metrics import Metrics
@@ -67,11 +66,15 @@ class Builtin:
 
     async def openapi(self, request: Request) -> Response:
         if "json" not in self._pages:
+            from skerry.contract import openapi
+
             self._pages["json"] = _json(200, openapi.document(self._contract()))
         return self._pages["json"]
 
     async def docs(self, request: Request) -> Response:
         if "html" not in self._pages:
+            from skerry.contract import openapi, page
+
             content = page.html(openapi.document(self._contract()))
             self._pages["html"] = _body(200, content.encode(), "text/html; charset=utf-8")
         return self._pages["html"]

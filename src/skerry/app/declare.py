@@ -103,8 +103,10 @@ class Routes:
         if status is not None and not 200 <= status <= 399:
             raise ConfigError(f"{method} {path}: a good answer has status 200 to 399, not {status}")
         for problem in raises:
-            if not (isinstance(problem, type) and issubclass(problem, Problem)):
-                raise ConfigError(f"{method} {path}: raises= takes Problem classes, not {problem!r}")
+            if not issubclass(problem, Problem):
+                raise ConfigError(
+                    f"{method} {path}: raises= takes Problem classes, not {problem!r}"
+                )
 
         def declare(function: F) -> F:
             self.declarations.append(

@@ -137,9 +137,7 @@ class Endpoint:
             declared.status or 200, self.returns, declared.media_type or "application/json"
         )
 
-    def build(
-        self, container: Container, pool: Executor, limit: int
-    ) -> Service[Request, Response]:
+    def build(self, container: Container, pool: Executor, limit: int) -> Service[Request, Response]:
         """The function as a service: arguments in, the function, its answer out.
 
         Args:
@@ -150,7 +148,9 @@ class Endpoint:
         encode = self._encode()
         run = self._runner(pool)
         scoped = [
-            a for a in self.arguments if a.source == "injected" and container.is_request_scoped(a.type)
+            a
+            for a in self.arguments
+            if a.source == "injected" and container.is_request_scoped(a.type)
         ]
 
         if not scoped:
@@ -294,8 +294,10 @@ class Endpoint:
         if described.type is bytes:
 
             def raw(request: Request, result: Any) -> Response:
-                return result if isinstance(result, Response) else _with_length(
-                    status, media_type, result
+                return (
+                    result
+                    if isinstance(result, Response)
+                    else _with_length(status, media_type, result)
                 )
 
             return raw
@@ -314,7 +316,7 @@ class Endpoint:
         return typed
 
     def _refuse(self, error: Problem | CallError) -> Response:
-        if isinstance(error, Problem) and error.status >= 500 or isinstance(error, CallError):
+        if (isinstance(error, Problem) and error.status >= 500) or isinstance(error, CallError):
             log.warning("%s: %s: %s", self.operation.name, type(error).__name__, error)
         return answer(error)
 
@@ -349,9 +351,7 @@ def _stream_response(status: int, described: Answer, request: Request, result: A
         return result
     if described.type is bytes:
         media_type = described.media_type or "application/octet-stream"
-        return Response(
-            status, Headers([(b"content-type", media_type.encode())]), Stream(result)
-        )
+        return Response(status, Headers([(b"content-type", media_type.encode())]), Stream(result))
     codec: Codec[Any] = Codec.of(described.type)
     events = described.type is ServerSentEvent or (
         described.media_type in (EVENTS, NDJSON) and wants_events(request)
@@ -417,9 +417,7 @@ def _spread(
         for argument, decode, where, in_query in plan:
             found = (query if in_query else cookies).get(argument.wire_name)
             try:
-                filled[argument.name] = (
-                    decode(found, where) if found else _missing(argument, where)
-                )
+                filled[argument.name] = decode(found, where) if found else _missing(argument, where)
             except Invalid as error:
                 faults += error.errors
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 from skerry.core.errors import ConfigError
 
@@ -34,8 +34,7 @@ def as_asgi(app: Any, workers: int = 10) -> ASGIApp:
         raise ConfigError(
             f"{app!r} is a WSGI app; to mount it, install a2wsgi: pip install 'skerry[wsgi]'"
         ) from None
-    wrapped: ASGIApp = WSGIMiddleware(app, workers=workers)
-    return wrapped
+    return cast(ASGIApp, WSGIMiddleware(app, workers=workers))
 
 
 class Mounts:
@@ -53,7 +52,7 @@ class Mounts:
         self._mounts.append((prefix, as_asgi(app)))
         self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[tuple[str, ASGIApp]]:
         return iter(self._mounts)
 
     def __bool__(self) -> bool:
@@ -115,6 +114,3 @@ class Lifespan:
             await self._app(scope, receive, send)
         except Exception:
             return
-
-
-Middleware = Callable[[ASGIApp], ASGIApp]

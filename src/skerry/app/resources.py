@@ -205,5 +205,3 @@ def _yielded(function: Callable[..., Any], hint: Any) -> Any:
             )
         return get_args(hint)[0]
     return hint
-
-

@@ -39,7 +39,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(*listeners: Listener, drain: float = DRAIN, stop: asyncio.Event | None = None) -> None:
+async def serve(
+    *listeners: Listener, drain: float = DRAIN, stop: asyncio.Event | None = None
+) -> None:
     """Serve until SIGTERM, SIGINT or ``stop``; then drain.
 
     Args:

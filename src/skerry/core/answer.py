@@ -36,7 +36,7 @@ def answer(error: Problem | CallError) -> Response:
 def problem_response(
     status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
-    body = json.encode(document)
+    body = json.encode(document, enc_hook=str)
     raw = [(b"content-type", PROBLEM_JSON), (b"content-length", b"%d" % len(body))]
     for name, value in (headers or {}).items():
         raw.append((name.encode("latin-1"), value.encode("latin-1", "replace")))

@@ -70,7 +70,11 @@ class Fault(Struct, frozen=True, order=True):
 
 
 @dataclass_transform(kw_only_default=True)
-class Problem(Error):
+class _Declared(Error):
+    """Tells type checkers that annotations below are arguments (PEP 681 wants a base for it)."""
+
+
+class Problem(_Declared):
     """An answer that says what is wrong: RFC 9457 problem details.
 
     Declare one by subclassing; the docstring's first line becomes its title, annotations become

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skerry.core import context
+from skerry.core.context import Context, Trace
+from skerry.core.wire import Headers
+
+PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_request_without_a_trace_starts_one() -> None:
+    first, second = context.extract([], 0.0).trace, context.extract([], 0.0).trace
+    assert first is not None and second is not None
+    assert first.trace_id != second.trace_id
+
+
+def test_what_comes_in_goes_out_again() -> None:
+    came = Headers.of(
+        [
+            ("traceparent", PARENT.decode()),
+            ("tracestate", "a=1,b=2"),
+            ("tracestate", "c=3"),
+            ("baggage", "tenant=Universit%C3%A9, criticality=critical;note=1"),
+            ("grpc-timeout", "1500m"),
+        ]
+    )
+    found = context.extract(came.raw, now=100.0)
+    assert found == Context(
+        trace=Trace(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, 1, "a=1,b=2,c=3"),
+        deadline=101.5,
+        criticality="critical",
+        baggage={"tenant": "Université"},
+    )
+    goes = Headers()
+    token = context.attach(found)
+    try:
+        context.inject(found, goes.raw)
+    finally:
+        context.detach(token)
+    assert goes.get("traceparent") == PARENT.decode()
+    assert goes.get("tracestate") == "a=1,b=2,c=3"
+    assert goes.get("baggage") == "criticality=critical,tenant=Universit%C3%A9"
+    assert "grpc-timeout" not in goes
+
+
+BAD_PARENTS = [
+    b"",
+    b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01",
+    b"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+    b"ff" + PARENT[2:],
+    PARENT + b"-extra",
+    PARENT.upper(),
+    PARENT[:-1],
+    PARENT.replace(b"-", b"_"),
+    PARENT.replace(b"0af7", b"0ag7"),
+]
+
+
+def test_a_malformed_parent_is_as_good_as_none() -> None:
+    for value in BAD_PARENTS:
+        assert context.parse_traceparent(value) is None, value
+
+
+def test_a_later_version_may_say_more() -> None:
+    assert context.parse_traceparent(b"01" + PARENT[2:] + b"-more") is not None
+    assert context.parse_traceparent(b"01" + PARENT[2:] + b"more") is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"traceparent", b"tracestate", b"baggage", b"grpc-timeout", b"x"]),
+            st.binary(),
+        )
+    )
+)
+def test_no_header_can_make_extract_fail(headers: list[tuple[bytes, bytes]]) -> None:
+    found = context.extract(headers, 1.0)
+    assert found.trace is not None and found.trace.trace_id != 0
+
+
+@given(st.dictionaries(st.text("abcdefgh", min_size=1), st.text(), max_size=5))
+def test_baggage_survives_the_wire(members: dict[str, str]) -> None:
+    written = context.format_baggage(Context(baggage=members))
+    assert context.parse_baggage(written) == members or sum(map(len, members.values())) > 600
+
+
+def test_too_much_baggage_is_left_behind() -> None:
+    assert context.parse_baggage(b"a=" + b"x" * 9000) == {}
+
+
+def test_opentelemetrys_span_is_the_trace() -> None:
+    from opentelemetry import trace
+    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+
+    ours = context.attach(Context(trace=Trace(1, 2)))
+    try:
+        span = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(1))
+        with use_span(NonRecordingSpan(span)):
+            assert context.current_trace() == Trace(0xABC, 0xDEF, 1, "")
+        assert context.current_trace() == Trace(1, 2)
+    finally:
+        context.detach(ours)
+    assert trace.get_current_span().get_span_context().is_valid is False
