@@ -12,6 +12,7 @@ from .locate import KeyPath
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REFERENCE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _TAG = re.compile(r"(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]+")
 _OWN_VARIABLES = ("PORT", "SKERRY_APP", "SKERRY_INSTANCE", "SKERRY_CONTROL", "SKERRY_FLEET")
 
@@ -167,6 +168,12 @@ def _split(value: Any) -> SplitResult:
     if parts.scheme in ("http", "https") and not parts.hostname:
         raise Wrong(f'"{value}" is not a URL: it names no host')
     return parts
+
+
+def database(value: Any) -> str:
+    if not _DATABASE.fullmatch(text(value)):
+        raise Wrong(f'"{value}" is not the name of a database: letters, digits, _ and -')
+    return str(value)
 
 
 def path_prefix(value: Any) -> str:

@@ -84,6 +84,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("kind", checks.text, "What to start: postgresql, redis or rabbitmq."),
         Key("url", checks.backing_url, "Where it runs already; nothing is started then."),
         Key("port", _port, "The port of the local one; chosen once and kept by default.", _PORT),
+        Key("database", checks.database, "PostgreSQL: one database for all apps, not one each."),
     ),
 }
 

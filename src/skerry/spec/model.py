@@ -73,12 +73,14 @@ class BackingSpec:
             has a URL scheme.
         url: where it runs already; None when the fleet is to start a local binary.
         port: the pinned port of the local one.
+        database: for PostgreSQL, the one database that all apps share; None for one each.
     """
 
     name: str
     kind: str
     url: str | None = None
     port: int | None = None
+    database: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,10 +223,14 @@ class _Reader:
             elif kind is not None and kind not in keys.KINDS:
                 detail = f'"{kind}" cannot be started here{nearest(kind, keys.KINDS)}; or say url'
                 self._faults.add((*where, "kind"), detail)
-        elif "port" in given:
-            self._faults.add((*where, "port"), "is for what is started here; url has its own")
+        for key in ("port", "database"):
+            if url is not None and key in given:
+                self._faults.add((*where, key), "is for what is started here; url has its own")
         scheme = (url or "").partition(":")[0].partition("+")[0].lower()
-        return BackingSpec(name, kind or keys.SCHEMES.get(scheme, scheme), url, given.get("port"))
+        kind = kind or keys.SCHEMES.get(scheme, scheme)
+        if "database" in given and kind != "postgresql":
+            self._faults.add((*where, "database"), "goes with kind = postgresql")
+        return BackingSpec(name, kind, url, given.get("port"), given.get("database"))
 
     def _app(self, name: str, table: dict[str, Any]) -> AppSpec:
         where = ("apps", name)
