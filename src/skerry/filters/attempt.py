@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.clock import Clock, system
-from ..core.context import current
-from ..core.errors import AttemptTimeout
-from ..core.service import Service
-from ..core.timeout import Timeout
-from ..core.wire import Request, Response
+from skerry.core.clock import Clock, system
+from skerry.core.context import current
+from skerry.core.errors import AttemptTimeout
+from skerry.core.service import Service
+from skerry.core.timeout import Timeout
+from skerry.core.wire import Request, Response
 
 
 @dataclass(frozen=True, slots=True)

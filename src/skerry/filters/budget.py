@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.clock import Clock, system
+from skerry.core.clock import Clock, system
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RetryBudget:
     requests of the last 1.1 windows. There are no timers; slots are turned when they are used.
     """
 
-    __slots__ = ("_index", "_now", "_requests", "_retries", "_reserve", "_scale", "_share", "_tick")
+    __slots__ = ("_index", "_now", "_requests", "_reserve", "_retries", "_scale", "_share", "_tick")
 
     def __init__(self, settings: BudgetSettings | None = None, clock: Clock = system) -> None:
         settings = settings or BudgetSettings()

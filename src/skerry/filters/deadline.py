@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.answer import answer
-from ..core.clock import Clock, system
-from ..core.context import Context, attach, current, detach
-from ..core.errors import DeadlineExceeded
-from ..core.service import Service
-from ..core.timeout import Timeout
-from ..core.wire import Request, Response, Stream
+from skerry.core.answer import answer
+from skerry.core.clock import Clock, system
+from skerry.core.context import Context, attach, current, detach
+from skerry.core.errors import DeadlineExceeded
+from skerry.core.service import Service
+from skerry.core.timeout import Timeout
+from skerry.core.wire import Request, Response, Stream
+
 from .streams import limit
 
 
@@ -40,9 +41,7 @@ class ClientDeadline:
         DeadlineExceeded: the time is over; nothing is sent where it was over before.
     """
 
-    def __init__(
-        self, settings: DeadlineSettings, app: str = "", clock: Clock = system
-    ) -> None:
+    def __init__(self, settings: DeadlineSettings, app: str = "", clock: Clock = system) -> None:
         self.settings = settings
         self._timeout = settings.timeout
         self._app = app
@@ -57,7 +56,9 @@ class ClientDeadline:
             when = now + self._timeout
             token = attach(Context(context.trace, when, context.criticality, context.baggage))
         elif when <= now:
-            raise DeadlineExceeded("no time was left for this call; nothing was sent", app=self._app)
+            raise DeadlineExceeded(
+                "no time was left for this call; nothing was sent", app=self._app
+            )
         timeout = Timeout(when, self._clock)
         try:
             with timeout:

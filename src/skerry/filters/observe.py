@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from ..core.clock import Clock, system
-from ..core.errors import Problem
-from ..core.service import Service
-from ..core.wire import Request, Response, Stream
-from ..telemetry.metrics import Kind, Metrics, Series
-from ..telemetry.outcome import CANCELLED, outcome_of
+from skerry.core.clock import Clock, system
+from skerry.core.errors import Problem
+from skerry.core.service import Service
+from skerry.core.wire import Request, Response, Stream
+from skerry.telemetry.metrics import Kind, Metrics, Series
+from skerry.telemetry.outcome import CANCELLED, outcome_of
 
 
 class Observe:
@@ -47,9 +47,7 @@ class Observe:
         self._only = None if route is None else metrics.series(kind, app, route, peer)
 
     async def __call__(self, request: Request, service: Service[Request, Response], /) -> Response:
-        series = (
-            self._only or self._by_route.get(request.route) or self._look_up(request.route)
-        )
+        series = self._only or self._by_route.get(request.route) or self._look_up(request.route)
         started = self._now()
         series.in_flight += 1
         try:

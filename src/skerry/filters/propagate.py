@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from ..core.clock import Clock, system
-from ..core.context import current, inject
-from ..core.service import Service
-from ..core.wire import TIMEOUT, Headers, Request, Response, format_timeout
+from skerry.core.clock import Clock, system
+from skerry.core.context import current, inject
+from skerry.core.service import Service
+from skerry.core.wire import TIMEOUT, Headers, Request, Response, format_timeout
 
 
 class Propagate:

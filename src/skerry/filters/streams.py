@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from ..core.clock import Clock
-from ..core.errors import DeadlineExceeded
-from ..core.timeout import Timeout
-from ..core.wire import Stream
+from skerry.core.clock import Clock
+from skerry.core.errors import DeadlineExceeded
+from skerry.core.timeout import Timeout
+from skerry.core.wire import Stream
 
 
 def limit(body: Stream, first: float, idle: float | None, app: str, clock: Clock) -> None:

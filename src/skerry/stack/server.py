@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.clock import Clock, system
-from ..core.stack import Slot, Stack
-from ..core.wire import Request, Response
-from ..filters.deadline import ServerDeadline
-from ..filters.observe import Observe
-from ..telemetry.metrics import Metrics
+from skerry.core.clock import Clock, system
+from skerry.core.stack import Slot, Stack
+from skerry.core.wire import Request, Response
+from skerry.filters.deadline import ServerDeadline
+from skerry.filters.observe import Observe
+from skerry.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.errors import Problem
+from skerry.core.errors import Problem
 
 ERROR = 6
 """The call raised instead of answering."""

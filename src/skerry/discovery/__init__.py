@@ -1,0 +1,1 @@
+"""Where the instances of an app are, now and from now on."""
