@@ -11,7 +11,7 @@ PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_a_request_without_a_trace_starts_one() -> None:
-    first, second = context.extract([], 0.0).trace, context.extract([], 0.0).trace
+    first, second = context.extract(Headers(), 0.0).trace, context.extract(Headers(), 0.0).trace
     assert first is not None and second is not None
     assert first.trace_id != second.trace_id
 
@@ -26,7 +26,7 @@ def test_what_comes_in_goes_out_again() -> None:
             ("grpc-timeout", "1500m"),
         ]
     )
-    found = context.extract(came.raw, now=100.0)
+    found = context.extract(came, now=100.0)
     assert found == Context(
         trace=Trace(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, 1, "a=1,b=2,c=3"),
         deadline=101.5,
@@ -77,18 +77,18 @@ def test_a_later_version_may_say_more() -> None:
     )
 )
 def test_no_header_can_make_extract_fail(headers: list[tuple[bytes, bytes]]) -> None:
-    found = context.extract(headers, 1.0)
+    found = context.extract(Headers(headers), 1.0)
     assert found.trace is not None and found.trace.trace_id != 0
 
 
 @given(st.dictionaries(st.text("abcdefgh", min_size=1), st.text(), max_size=5))
 def test_baggage_survives_the_wire(members: dict[str, str]) -> None:
     written = context.format_baggage(Context(baggage=members))
-    assert context.parse_baggage(written) == members or sum(map(len, members.values())) > 600
+    assert context.parse_baggage(written.decode()) == members or sum(map(len, members.values())) > 600
 
 
 def test_too_much_baggage_is_left_behind() -> None:
-    assert context.parse_baggage(b"a=" + b"x" * 9000) == {}
+    assert context.parse_baggage("a=" + "x" * 9000) == {}
 
 
 def test_opentelemetrys_span_is_the_trace() -> None:

@@ -116,7 +116,7 @@ async def test_an_idle_loop_is_not_woken_for_calls_long_answered() -> None:
     await asyncio.sleep(0.1)
     wheel = _wheel()
     assert wheel._handle is None
-    assert not wheel._buckets
+    assert not wheel.buckets
 
 
 def test_it_needs_a_task() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,9 +16,9 @@ from typing import Any, TypeVar, overload
 from urllib.parse import unquote
 
 from skerry.contract.operation import Contract
-from skerry.core import context
 from skerry.core.answer import answer
 from skerry.core.clock import system
+from skerry.core.context import attach, extract
 from skerry.core.errors import BadRequest, ConfigError, NotFound, Problem
 from skerry.core.service import Service
 from skerry.core.stack import Stack
@@ -44,7 +44,7 @@ log = logging.getLogger("skerry.app")
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
-_Route = tuple[Service[Request, Response], str]
+_Route = tuple[Service[Request, Response], str, float | None]  # name and timeout
 
 
 class App(Routes):
@@ -89,7 +89,7 @@ class App(Routes):
         self._resources: dict[Any, Resource] = {}
         self._settings: dict[Any, str] = {}
         self._mounts = Mounts()
-        self._asgi: ASGIApp = self._dispatch
+        self._asgi: ASGIApp | None = None
         self._endpoints: list[Endpoint] | None = None
         self._connector: Connector | None = None
         self._running: _Running | None = None
@@ -146,7 +146,7 @@ class App(Routes):
 
     def middleware(self, factory: Callable[..., ASGIApp], *args: Any, **options: Any) -> None:
         """Put ASGI middleware around the app; what is added last is outermost."""
-        self._asgi = factory(self._asgi, *args, **options)
+        self._asgi = factory(self._asgi or self._dispatch, *args, **options)
 
     def cors(self, **options: Any) -> None:
         """Allow calls from pages of other origins; see ``CorsSettings`` for the options."""
@@ -222,6 +222,8 @@ class App(Routes):
         Raises:
             ConfigError: a declaration, a setting or a resource is not as it must be.
         """
+        if self._running is not None:
+            return
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
@@ -244,46 +246,53 @@ class App(Routes):
         running = self._running
         return {} if running is None else await running.container.health()
 
-    async def service(self, request: Request) -> Response:
+    def service(self, request: Request) -> Awaitable[Response]:
         """The whole app as a function from request to response: what ASGI, the loopback and
-        tests call."""
-        if self._running is None:
-            await self.start()
+        tests call, each in a task of its own.
+
+        The context that the request brings becomes the task's. It is not taken back: the task
+        ends with the request.
+        """
         running = self._running
-        assert running is not None
-        token = context.attach(context.extract(request.headers.raw, system.now()))
+        if running is None:
+            return self._service_when_started(request)
+        path = request.path
         try:
-            try:
-                path = request.path
-                if "%" in path:
-                    path = unquote(path, errors="strict")
-                route, request.params = running.router.match(request.method, path)
-            except (Problem, UnicodeDecodeError):
-                return await running.unmatched(request)
-            request.route = route[1]
-            return await route[0](request)
-        finally:
-            context.detach(token)
+            if "%" in path:
+                path = unquote(path, errors="strict")
+            (service, request.route, timeout), request.params = running.router.match(
+                request.method, path
+            )
+        except (Problem, UnicodeDecodeError):
+            service, timeout = running.unmatched, self._server.timeout
+        attach(extract(request.headers, system.now(), timeout))
+        return service(request)
+
+    async def _service_when_started(self, request: Request) -> Response:
+        await self.start()
+        return await self.service(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if self._asgi is not None and scope["type"] != "lifespan":
+            await self._asgi(scope, receive, send)
+        elif scope["type"] == "http" and not self._mounts:
+            await serve_http(self.service, scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await self._asgi(scope, receive, send)
+            await self._dispatch(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._running is None:
-            await self.start()
+        """What middleware is put around: mounted apps, and our own endpoints before them."""
+        await self.start()
         assert self._running is not None
-        if self._mounts:
-            path = route_path(scope)
-            mount = self._mounts.find(path)
-            if mount is not None and (
-                scope["type"] == "websocket" or not self._running.router.knows(path)
-            ):
-                await mount[1](below(scope, mount[0]), receive, send)
-                return
-        if scope["type"] == "http":
+        path = route_path(scope)
+        mount = self._mounts.find(path)
+        if mount is not None and (
+            scope["type"] == "websocket" or not self._running.router.knows(path)
+        ):
+            await mount[1](below(scope, mount[0]), receive, send)
+        elif scope["type"] == "http":
             await serve_http(self.service, scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
@@ -313,7 +322,7 @@ class _Running:
         self.router: Router[_Route] = Router()
         self._pool = ThreadPoolExecutor(app._threads, thread_name_prefix=app.name)
         self._exit = AsyncExitStack()
-        self.unmatched = self._stack("", None).build(self._refuse)
+        self.unmatched = self._stack("", app._server.timeout).build(self._refuse)
 
     async def open(self) -> None:
         app = self._app
@@ -332,19 +341,18 @@ class _Running:
                 self._add(endpoint)
             for path, handler in app._builtin.paths.items():
                 if not self.router.knows(path):
-                    self.router.add("GET", path, (handler, path[1:]))
+                    self.router.add("GET", path, (handler, path[1:], None))
             self._exit = opening.pop_all()
 
     def _add(self, endpoint: Endpoint) -> None:
         app, declared = self._app, endpoint.declaration
         service = endpoint.build(self.container, self._pool, app._body_limit)
-        built = self._stack(declared.name, declared.timeout).build(service)
-        self.router.add(declared.method, declared.path, (built, declared.name))
+        timeout = app._server.timeout if declared.timeout is None else declared.timeout
+        built = self._stack(declared.name, timeout).build(service)
+        self.router.add(declared.method, declared.path, (built, declared.name, timeout))
 
-    def _stack(self, route: str, timeout: float | None) -> Stack[Request, Response]:
-        settings = self._app._server
-        if timeout is not None:
-            settings = replace(settings, timeout=timeout)
+    def _stack(self, route: str, timeout: float) -> Stack[Request, Response]:
+        settings = replace(self._app._server, timeout=timeout)
         return server_stack(settings, route, app=self._app.name, metrics=self._app.metrics)
 
     async def close(self) -> None:

@@ -38,9 +38,16 @@ class RequestBody(Stream):
     __slots__ = ("_receive", "finished")
 
     def __init__(self, receive: Receive) -> None:
-        super().__init__(self._chunks())
+        # Not the base's: nearly every body is read whole, by ``read_up_to``, and never iterated.
         self._receive = receive
+        self._callbacks = []
+        self._close = None
+        self.read_started = False
         self.finished = False
+
+    def __aiter__(self) -> Stream:
+        self._iterator = self._chunks()
+        return self
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         while not self.finished:
@@ -56,34 +63,47 @@ class RequestBody(Stream):
         body: bytes = message.get("body", b"")
         return body
 
-    async def read_up_to(self, limit: int) -> bytes:
+    async def read_up_to(self, limit: int, headers: Headers) -> bytes:
         """The whole body, in one piece where it came in one."""
-        chunk = await self._next()
-        if self.finished:
+        message = await self._receive()
+        chunk: bytes = message.get("body", b"")
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self.finished = True
             if len(chunk) > limit:
-                raise BodyTooLarge(limit=limit, detail=_too_large(limit))
+                raise _too_large(limit)
             return chunk
+        if message["type"] == "http.disconnect":
+            self.finished = True
+            raise ClientClosedRequest
+        if not says_small(headers, limit):
+            raise _too_large(limit)
         return await _join(self, limit, chunk)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+def read_body(request: Request, limit: int) -> Awaitable[bytes]:
     """The request's body, whole.
 
     Raises:
         BodyTooLarge: it is longer than ``limit`` bytes, or says it will be.
     """
     body = request.body
-    if type(body) is bytes:
-        if len(body) > limit:
-            raise BodyTooLarge(limit=limit, detail=_too_large(limit))
-        return body
-    declared = request.headers.find(b"content-length")
-    if declared is not None and (not declared.isdigit() or int(declared) > limit):
-        raise BodyTooLarge(limit=limit, detail=_too_large(limit))
-    if type(body) is RequestBody:
-        return await body.read_up_to(limit)
-    assert isinstance(body, Stream)
-    return await _join(body, limit, b"")
+    if body.__class__ is RequestBody:
+        return body.read_up_to(limit, request.headers)
+    return _read_other(body, limit)
+
+
+async def _read_other(body: Body, limit: int) -> bytes:
+    if isinstance(body, Stream):
+        return await _join(body, limit, b"")
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def says_small(headers: Headers, limit: int) -> bool:
+    """Whether the body is not known to be over the limit before it is read."""
+    declared = headers.find(b"content-length")
+    return declared is None or (declared.isdigit() and int(declared) <= limit)
 
 
 async def _join(body: Stream, limit: int, first: bytes) -> bytes:
@@ -93,12 +113,12 @@ async def _join(body: Stream, limit: int, first: bytes) -> bytes:
         size += len(chunk)
         if size > limit:
             await body.aclose()
-            raise BodyTooLarge(limit=limit, detail=_too_large(limit))
+            raise _too_large(limit)
     return b"".join(chunks)
 
 
-def _too_large(limit: int) -> str:
-    return f"This endpoint reads bodies of up to {limit} bytes."
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(limit=limit, detail=f"This endpoint reads up to {limit} bytes.")
 
 
 def check_media_type(headers: Headers, expected: str) -> None:
@@ -145,11 +165,11 @@ async def read_items(body: Body, codec: Codec[Any], limit: int) -> AsyncIterator
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if len(line) > limit:
-                raise BodyTooLarge(limit=limit, detail="A line is too long.")
+                raise _too_large(limit)
             if line.strip():
                 yield codec.decode(line)
         if len(rest) > limit:
-            raise BodyTooLarge(limit=limit, detail="A line is too long.")
+            raise _too_large(limit)
     if rest.strip():
         yield codec.decode(rest)
 

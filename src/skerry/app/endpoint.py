@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from functools import partial
@@ -42,6 +42,8 @@ log = logging.getLogger("skerry.app")
 
 Function = Callable[..., Any]
 Reader = Callable[[Request], Any]
+Fetch = Callable[[Request], Awaitable[bytes]]
+Decode = Callable[[Request, bytes], Any]
 
 
 class Endpoint:
@@ -144,26 +146,53 @@ class Endpoint:
             pool: where plain ``def`` functions run.
             limit: the largest body in bytes, where the endpoint names none.
         """
-        gather = self._gather(container, limit)
+        fill = self._filler(container)
+        fetch, decode = self._body_reader(limit)
         encode = self._encode()
         run = self._runner(pool)
+        constants = {
+            a.name: container.instance_value(a.type)
+            for a in self.arguments
+            if a.source == "injected" and not container.is_request_scoped(a.type)
+        }
         scoped = [
             a
             for a in self.arguments
             if a.source == "injected" and container.is_request_scoped(a.type)
         ]
+        body_name = self.body.name if self.body else ""
 
-        if not scoped:
-
-            async def call(request: Request) -> Response:
+        async def gather(request: Request) -> dict[str, Any]:
+            arguments = constants.copy()
+            faults = fill(request, arguments)
+            if body_name:
+                content = b"" if fetch is None else await fetch(request)
                 try:
-                    return encode(request, await run(await gather(request)))
-                except (Problem, CallError) as error:
-                    return self._refuse(error)
-                except Exception:
-                    return self._fail(request)
+                    arguments[body_name] = decode(request, content)
+                except Invalid as error:
+                    faults += error.errors
+            if faults:
+                raise Invalid(errors=faults, detail=_count(faults))
+            return arguments
 
-            return call
+        async def call(request: Request) -> Response:
+            try:
+                return encode(request, await run(await gather(request)))
+            except (Problem, CallError) as error:
+                return self._refuse(error)
+            except Exception:
+                return self._fail(request)
+
+        async def call_body_only(request: Request) -> Response:
+            try:
+                arguments = constants.copy()
+                if fetch is not None:
+                    arguments[body_name] = decode(request, await fetch(request))
+                return encode(request, await run(arguments))
+            except (Problem, CallError) as error:
+                return self._refuse(error)
+            except Exception:
+                return self._fail(request)
 
         async def call_scoped(request: Request) -> Response:
             stack = AsyncExitStack()
@@ -182,28 +211,27 @@ class Endpoint:
             except Exception:
                 return self._fail(request)
 
-        return call_scoped
+        if scoped:
+            return call_scoped
+        simple = all(
+            a.source == "injected" or (a.source == "body" and fetch is not None)
+            for a in self.arguments
+        )
+        return call_body_only if simple else call
 
-    def _gather(self, container: Container, limit: int) -> Callable[[Request], Any]:
-        """A function from a request to the arguments, except those that live with the request."""
-        constants: dict[str, Any] = {}
+    def _filler(self, container: Container) -> Callable[[Request, dict[str, Any]], list[Fault]]:
+        """A function that adds the arguments that come as text, and returns what is wrong."""
         readers: list[tuple[str, Reader]] = []
         for a in self.arguments:
             if a.source == "request":
                 readers.append((a.name, lambda request: request))
-            elif a.source == "injected":
-                if not container.is_request_scoped(a.type):
-                    constants[a.name] = container.instance_value(a.type)
             elif a.source == "header":
                 readers.append((a.name, _text_reader(a, _header_values(a.wire_name))))
             elif a.source == "path":
                 readers.append((a.name, _text_reader(a, _path_values(a.wire_name))))
         spread = _spread([a for a in self.arguments if a.source in ("query", "cookie")])
-        read = self._body_reader(limit)
-        body_name = self.body.name if self.body else ""
 
-        async def gather(request: Request) -> dict[str, Any]:
-            arguments = dict(constants)
+        def fill(request: Request, arguments: dict[str, Any]) -> list[Fault]:
             faults: list[Fault] = []
             for name, reader in readers:
                 try:
@@ -212,52 +240,45 @@ class Endpoint:
                     faults += error.errors
             if spread is not None:
                 spread(request, arguments, faults)
-            if read is not None:
-                try:
-                    arguments[body_name] = await read(request)
-                except Invalid as error:
-                    faults += error.errors
-            if faults:
-                raise Invalid(errors=faults, detail=_count(faults))
-            return arguments
+            return faults
 
-        return gather
+        return fill
 
-    def _body_reader(self, limit: int) -> Callable[[Request], Any] | None:
+    def _body_reader(self, limit: int) -> tuple[Fetch | None, Decode]:
+        """How the body is read, and what its bytes then become.
+
+        A body that is handed on as a stream is not read here: there is nothing to fetch.
+        """
         argument, described = self.body, self.operation.body
         if argument is None or described is None:
-            return None
+            return None, lambda request, content: None
         marker = _body_marker(argument)
         limit = marker.limit or limit
         media_type = described.media_type
         if argument.stream:
             codec = None if described.type is bytes else Codec.of(described.type)
 
-            async def read_stream(request: Request) -> AsyncIterator[Any]:
+            def stream(request: Request, content: bytes) -> AsyncIterator[Any]:
                 check_media_type(request.headers, media_type)
                 if codec is None:
                     return chunks_of(request.body)
                 return read_items(request.body, codec, limit)
 
-            return read_stream
-        if described.type is bytes:
-
-            async def read_bytes(request: Request) -> bytes:
-                check_media_type(request.headers, media_type)
-                return await read_body(request, limit)
-
-            return read_bytes
-        decode = Codec.of(described.type, strict=marker.strict).decode
+            return None, stream
+        decode = (
+            (lambda content: content)
+            if described.type is bytes
+            else Codec.of(described.type, strict=marker.strict).decode
+        )
         required, default = argument.required, argument.default
 
-        async def read_json(request: Request) -> Any:
-            body = await read_body(request, limit)
-            if not body and not required:
+        def whole(request: Request, content: bytes) -> Any:
+            if not content and not required:
                 return default
             check_media_type(request.headers, media_type)
-            return decode(body)
+            return decode(content)
 
-        return read_json
+        return partial(read_body, limit=limit), whole
 
     def _runner(self, pool: Executor) -> Callable[[dict[str, Any]], Any]:
         function = self.declaration.function

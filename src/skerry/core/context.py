@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .wire import RawHeaders, parse_timeout
+from .wire import TIMEOUT, Headers, RawHeaders, parse_timeout
 
 Criticality = Literal["critical", "normal", "sheddable"]
 _CRITICALITIES: dict[str, Criticality] = {
@@ -100,40 +100,37 @@ def current_trace() -> Trace | None:
 
 def new_trace() -> Trace:
     """The root of a new trace, with random ids."""
-    return Trace(random.getrandbits(128) or 1, random.getrandbits(64) or 1)
+    bits = random.getrandbits(192)
+    return Trace((bits >> 64) or 1, (bits & 0xFFFF_FFFF_FFFF_FFFF) or 1)
 
 
-def extract(headers: RawHeaders, now: float) -> Context:
+def extract(headers: Headers, now: float, limit: float | None = None) -> Context:
     """The context that a request brings with it.
 
     Anything malformed is as good as absent: a caller's bad header is never our error. A request
     without a trace starts one.
 
     Args:
-        headers: as they came, names in lower case.
         now: the clock's reading, for turning "time left" into a moment.
+        limit: the most time in seconds that whoever serves the request allows.
     """
-    parent = state = baggage = timeout = None
-    for name, value in headers:
-        if name == b"traceparent":
-            parent = value
-        elif name == b"grpc-timeout":
-            timeout = value
-        elif name == b"tracestate":
-            state = value if state is None else state + b"," + value
-        elif name == b"baggage":
-            baggage = value if baggage is None else baggage + b"," + value
-    trace = (parse_traceparent(parent, state) if parent else None) or new_trace()
-    deadline = None
+    first = headers.first()
+    parent = first.get(b"traceparent")
+    trace = None
+    if parent is not None:
+        state = ",".join(headers.get_all("tracestate")) if b"tracestate" in first else ""
+        trace = parse_traceparent(parent, state)
+    timeout = first.get(TIMEOUT)
     if timeout is not None:
         left = parse_timeout(timeout)
-        if left is not None:
-            deadline = now + left
-    if baggage is None:
-        return Context(trace, deadline)
-    members = parse_baggage(baggage)
+        if left is not None and (limit is None or left < limit):
+            limit = left
+    deadline = None if limit is None else now + limit
+    if b"baggage" not in first:
+        return Context(trace or new_trace(), deadline)
+    members = parse_baggage(",".join(headers.get_all("baggage")))
     criticality = _CRITICALITIES.get(members.pop("criticality", ""), "normal")
-    return Context(trace, deadline, criticality, members)
+    return Context(trace or new_trace(), deadline, criticality, members)
 
 
 def inject(context: Context, headers: RawHeaders) -> None:
@@ -148,7 +145,7 @@ def inject(context: Context, headers: RawHeaders) -> None:
         headers.append((b"baggage", format_baggage(context)))
 
 
-def parse_traceparent(value: bytes, state: bytes | None = None) -> Trace | None:
+def parse_traceparent(value: bytes, state: str = "") -> Trace | None:
     """W3C Trace Context 3.2: version, trace id, parent id and flags, in lower-case hex."""
     if len(value) < 55 or value[2:3] != b"-" or value[35:36] != b"-" or value[52:53] != b"-":
         return None
@@ -166,15 +163,15 @@ def parse_traceparent(value: bytes, state: bytes | None = None) -> Trace | None:
         return None
     if not trace_id or not span_id:
         return None
-    return Trace(trace_id, span_id, flags & 1, state.decode("latin-1") if state else "")
+    return Trace(trace_id, span_id, flags & 1, state)
 
 
-def parse_baggage(value: bytes) -> dict[str, str]:
+def parse_baggage(value: str) -> dict[str, str]:
     """Members of a ``baggage`` header, properties dropped, within the size W3C asks for."""
     members: dict[str, str] = {}
     if len(value) > _MAX_BAGGAGE:
         return members
-    for member in value.decode("latin-1").split(",")[:_MAX_MEMBERS]:
+    for member in value.split(",")[:_MAX_MEMBERS]:
         key, sign, rest = member.partition("=")
         if sign and key.strip():
             members[key.strip()] = unquote(rest.partition(";")[0].strip())

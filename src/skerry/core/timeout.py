@@ -10,13 +10,17 @@ A limit is never early and at most one bucket late.
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task, get_running_loop
 from types import TracebackType
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from .clock import Clock, SystemClock, Timer, system
+from .clock import Clock, Timer, system
 
 TICK = 0.008
 """Seconds in a bucket: how late an expiry can be."""
+
+_PER_SECOND = 1 / TICK
 
 
 class Timeout:
@@ -42,7 +46,7 @@ class Timeout:
         self._timer: Timer | None = None
 
     def __enter__(self) -> Timeout:
-        task = asyncio.current_task()
+        task = current_task()
         if task is None:
             raise RuntimeError("a Timeout needs a task to cancel; there is none here")
         self._task = task
@@ -56,7 +60,10 @@ class Timeout:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._disarm()
+        if self._bucket is not None:
+            self._bucket.discard(self)
+        else:
+            self._disarm()
         if self.expired:
             assert self._task is not None
             if self._task.uncancel() <= self._cancels and kind is asyncio.CancelledError:
@@ -70,10 +77,17 @@ class Timeout:
             self._arm()
 
     def _arm(self) -> None:
-        if type(self._clock) is SystemClock:
-            self._bucket = _wheel().add(self)
-        else:
+        if self._clock is not system:
             self._timer = self._clock.call_at(self.when, self.expire)
+            return
+        last = _last  # one read, so that another thread's loop cannot come between
+        wheel = last[1] if last[0] is get_running_loop() else _wheel()
+        tick = int(self.when * _PER_SECOND) + 1
+        bucket = wheel.buckets.get(tick)
+        if bucket is None:
+            bucket = wheel.bucket(tick)
+        bucket.add(self)
+        self._bucket = bucket
 
     def _disarm(self) -> None:
         if self._bucket is not None:
@@ -95,36 +109,33 @@ class _Wheel:
     requests that were answered long ago.
     """
 
-    __slots__ = ("_buckets", "_earliest", "_handle", "_loop")
+    __slots__ = ("_earliest", "_handle", "_loop", "buckets")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._buckets: dict[int, set[Timeout]] = {}
+        self.buckets: dict[int, set[Timeout]] = {}
         self._earliest = 0
         self._handle: asyncio.TimerHandle | None = None
 
-    def add(self, timeout: Timeout) -> set[Timeout]:
-        tick = int(timeout.when / TICK) + 1
-        bucket = self._buckets.get(tick)
-        if bucket is None:
-            bucket = self._buckets[tick] = set()
-            if self._handle is None or tick < self._earliest:
-                self._set(tick)
-        bucket.add(timeout)
+    def bucket(self, tick: int) -> set[Timeout]:
+        """A new bucket for what falls due at ``tick``."""
+        bucket = self.buckets[tick] = set()
+        if self._handle is None or tick < self._earliest:
+            self._set(tick)
         return bucket
 
     def _set(self, tick: int) -> None:
         if self._handle is not None:
             self._handle.cancel()
         self._earliest = tick
-        wait = max(0.0, tick * TICK - system.now())
+        wait = max(0.0, tick / _PER_SECOND - system.now())
         self._handle = self._loop.call_later(wait, self._turn)
 
     def _turn(self) -> None:
         self._handle = None
-        now = system.now() / TICK
+        now = system.now() * _PER_SECOND
         kept: dict[int, set[Timeout]] = {}
-        for tick, bucket in self._buckets.items():
+        for tick, bucket in self.buckets.items():
             if not bucket:
                 continue
             if tick <= now:
@@ -132,17 +143,20 @@ class _Wheel:
                     timeout.expire()
             else:
                 kept[tick] = bucket
-        self._buckets = kept
+        self.buckets = kept
         if kept:
             self._set(min(kept))
 
 
 _wheels: WeakKeyDictionary[asyncio.AbstractEventLoop, _Wheel] = WeakKeyDictionary()
+_last: tuple[object, Any] = (None, None)  # a loop and its wheel: those asked for last
 
 
 def _wheel() -> _Wheel:
+    global _last
     loop = asyncio.get_running_loop()
     wheel = _wheels.get(loop)
     if wheel is None:
         wheel = _wheels[loop] = _Wheel(loop)
+    _last = (loop, wheel)
     return wheel

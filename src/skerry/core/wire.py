@@ -31,26 +31,33 @@ PROBLEM_JSON = b"application/problem+json"
 class Headers:
     """Header fields in the order they came, names in lower case, repeats kept.
 
-    ``raw`` is the list of byte pairs that ASGI servers read and write; text is decoded as
-    Latin-1 when it is asked for, which is what RFC 9110 leaves an honest recipient to do.
+    ``raw`` is the list of byte pairs that ASGI servers read and write, and may be appended to;
+    text is decoded as Latin-1 when it is asked for, which is what RFC 9110 leaves an honest
+    recipient to do.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ("_first", "_indexed", "raw")
 
     def __init__(self, raw: RawHeaders | None = None) -> None:
         self.raw: RawHeaders = [] if raw is None else raw
+        self._indexed = -1
 
     @classmethod
     def of(cls, fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
         pairs = fields.items() if isinstance(fields, Mapping) else fields
         return cls([(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in pairs])
 
+    def first(self) -> dict[bytes, bytes]:
+        """The first value of each field, undecoded, by its name in lower case: for the hot path.
+        Not to be changed."""
+        if self._indexed != len(self.raw):  # fields are added, or replaced by ``set``
+            self._first = dict(reversed(self.raw))
+            self._indexed = len(self.raw)
+        return self._first
+
     def find(self, name: bytes) -> bytes | None:
-        """The first value of ``name`` (lower case), undecoded: for the hot path."""
-        for key, value in self.raw:
-            if key == name:
-                return value
-        return None
+        """The first value of ``name`` (lower case), undecoded."""
+        return self.first().get(name)
 
     def get(self, name: str, default: str | None = None) -> str | None:
         value = self.find(name.lower().encode("latin-1", "replace"))
@@ -68,6 +75,7 @@ class Headers:
         key = name.lower().encode("latin-1")
         self.raw = [pair for pair in self.raw if pair[0] != key]
         self.raw.append((key, value.encode("latin-1")))
+        self._indexed = -1
 
     def without(self, names: frozenset[bytes]) -> Headers:
         return Headers([pair for pair in self.raw if pair[0] not in names])
