@@ -1,26 +1,66 @@
-"""Bytes to values and back, with every fault named when it does not work."""
+"""JSON bodies to values and back: fast where it works, thorough where it does not.
+
+Decoding is one call of msgspec into the type, and one compiled check where the type says
+something msgspec does not enforce. Only when that fails is the body read again, slowly, to name
+every fault (``explain``).
+
+What RFC 8259 leaves open is decided here: a repeated member's last value counts, and each has to
+fit; a byte order mark, NaN, the infinities, lone surrogates and anything but UTF-8 are refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
-from skerry.core.errors import BadRequest, Fault, Invalid
+from skerry.core.errors import BadRequest, ConfigError, Error, Fault, Invalid
+
+from . import foreign, hints, shape
+from .check import compile_check
+from .explain import Search, explain
+from .finite import unfinite
+from .reader import shape_of
+from .text import TextCodec
+
+__all__ = ["Codec", "EncodeError", "TextCodec"]
 
 T = TypeVar("T")
+Buffer = bytes | bytearray | memoryview
+
+
+class EncodeError(Error, ValueError):
+    """A value that JSON cannot carry: the app's mistake, not the caller's."""
 
 
 class Codec(Generic[T]):
-    """JSON bodies of one type."""
+    """JSON bodies of one type.
+
+    Args:
+        type: a msgspec Struct, dataclass, TypedDict, attrs class, NamedTuple or Pydantic model;
+            builtins, dates, UUID, Decimal, Enum, Literal; lists, mappings and unions of them.
+        strict: refuse fields the type does not have.
+
+    Raises:
+        ConfigError: JSON cannot carry the type, or a constraint on it makes no sense.
+    """
 
     def __init__(self, type: Any, *, strict: bool = False) -> None:
         self.type = type
         self.strict = strict
-        self._decode = msgspec.json.Decoder(type).decode
-        self._encode = msgspec.json.Encoder().encode
+        self.shape = shape_of(type)
+        adapted = hints.adapt(type)
+        try:
+            decoder = msgspec.json.Decoder(adapted, dec_hook=foreign.dec_hook)
+        except TypeError as error:
+            raise ConfigError(f"{type!r}: {error}") from None
+        self._decode: Callable[[Buffer], T] = decoder.decode
+        self._encode = msgspec.json.Encoder(enc_hook=foreign.enc_hook).encode
+        self._check = compile_check(self.shape)
+        self._suspicious = _signs_of_unfinite(self.shape)
 
     @classmethod
     def of(cls, type: Any, *, strict: bool = False) -> Codec[Any]:
@@ -30,65 +70,121 @@ class Codec(Generic[T]):
         except TypeError:  # an annotation that has no hash
             return cls(type, strict=strict)
 
-    def decode(self, body: bytes | bytearray | memoryview) -> T:
+    def decode(self, body: Buffer) -> T:
         """The value of a body.
 
         Raises:
-            BadRequest: the body is not JSON.
-            Invalid: it is, and does not fit the type; all faults at once.
+            BadRequest: the body is not JSON; says where.
+            Invalid: it is, and does not fit the type; all faults at once (up to 100).
         """
         try:
-            value: T = self._decode(body)
-        except msgspec.ValidationError as error:
-            self._refuse(str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(detail=str(error)) from None
-        return value
+            value = self._decode(body)
+            if self._check is None or self._check(value):
+                if self.strict:
+                    self._refuse_unknown(body)
+                return value
+        except (ValueError, TypeError, RecursionError) as error:
+            self._refuse(bytes(body), error)
+        self._refuse(bytes(body), None)
 
     def encode(self, value: T) -> bytes:
-        """The body of a value."""
-        return self._encode(value)
-
-    def unknown(self, body: bytes | bytearray | memoryview) -> list[str]:
-        """Pointers of the fields in a body that the type does not have."""
-        return []
-
-    def _refuse(self, message: str) -> NoReturn:
-        detail, _, path = message.partition(" - at ")
-        pointer = path.strip("`").replace("$", "#").replace("[", "/").replace("]", "")
-        raise Invalid(errors=[Fault(pointer.replace(".", "/") or "#", detail)]) from None
-
-
-class TextCodec(Generic[T]):
-    """Path, query, header and cookie text of one type."""
-
-    def __init__(self, type: Any) -> None:
-        self.type = type
-
-    @classmethod
-    def of(cls, type: Any) -> TextCodec[Any]:
-        return cls(type)
-
-    def decode(self, values: Sequence[str], where: str) -> T:
-        """The value of what was given, once for each repeat.
+        """The body of a value. It is not validated: an app is trusted with its own types.
 
         Raises:
-            Invalid: the text does not mean a value of the type.
+            EncodeError: JSON has no way to write it, NaN and the infinities among that.
         """
         try:
-            value: T = msgspec.convert(values, self.type, strict=False)
-        except msgspec.ValidationError:
-            try:
-                value = msgspec.convert(values[-1] if values else None, self.type, strict=False)
-            except msgspec.ValidationError as error:
-                raise Invalid(errors=[Fault(where, str(error))]) from None
-        return value
+            body = self._encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise EncodeError(f"cannot write this as JSON: {error}") from error
+        for sign in self._suspicious:
+            if sign in body:
+                where = unfinite(value)
+                if where is not None:
+                    raise EncodeError(f"{where} is NaN or infinite, which JSON does not have")
+                break
+        return body
 
-    def encode(self, value: T) -> list[str]:
-        """The text of a value: one item for each repeat, none for None."""
-        plain = msgspec.to_builtins(value)
-        items = plain if isinstance(plain, list) else [] if plain is None else [plain]
-        return [i if isinstance(i, str) else msgspec.json.encode(i).decode() for i in items]
+    def unknown(self, body: Buffer) -> list[str]:
+        """Pointers of the fields in a body that the type does not have.
+
+        Much slower than ``decode``: call it on a sample. A body that is not JSON has none.
+        """
+        search = Search(strict=False, everywhere=True)
+        try:
+            search.look(self.shape, bytes(body).strip(), "#", 0)
+        except (ValueError, TypeError, RecursionError, IndexError):
+            return []
+        return search.unknown
+
+    def _refuse_unknown(self, body: Buffer) -> None:
+        if self.unknown(body):
+            self._refuse(bytes(body), None)
+
+    def _refuse(self, body: bytes, error: Exception | None) -> NoReturn:
+        unreadable = syntax_fault(body)
+        if unreadable is not None:
+            raise BadRequest(detail=f"The body is not JSON: {unreadable}.") from None
+        try:
+            faults = explain(self.shape, body, strict=self.strict)
+        except (msgspec.DecodeError, UnicodeDecodeError) as second:
+            raise BadRequest(detail=_unreadable(second)) from None
+        if not faults and error is not None and not isinstance(error, msgspec.ValidationError):
+            raise BadRequest(detail=_unreadable(error)) from None
+        raise Invalid(errors=faults or [Fault("#", str(error or "does not fit"))]) from None
+
+
+def syntax_fault(body: bytes) -> str | None:
+    """Why a body is not JSON, with the place; None if it is.
+
+    The standard library's parser is used for this, because it tells line and column.
+    """
+    if not body.strip():
+        return "it is empty"
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"it is not UTF-8 at byte {error.start}"
+    if text.startswith("\ufeff"):
+        return "it starts with a byte order mark"
+    try:
+        json.loads(text, parse_constant=_no_constant, parse_int=str, parse_float=str)
+    except json.JSONDecodeError as error:
+        message = error.msg[:1].lower() + error.msg[1:]
+        return f"{message} at line {error.lineno}, column {error.colno}"
+    except ValueError as error:
+        return str(error)
+    except RecursionError:
+        return "nested too deeply"
+    return None
+
+
+def _unreadable(error: Exception) -> str:
+    """What msgspec refuses and the standard library does not: half of a surrogate pair."""
+    if isinstance(error, RecursionError):
+        return "The body is not JSON: nested too deeply."
+    return f"The body is not JSON: a string in it is not Unicode ({error})."
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number there")
+
+
+def _signs_of_unfinite(root: shape.Shape) -> tuple[bytes, ...]:
+    """What a body contains if the value has a NaN or an infinity.
+
+    A search for bytes costs nanoseconds, so values are searched only where one of these is seen.
+    """
+    signs: set[bytes] = set()
+    for part in shape.reachable(root):
+        kind = part.kind
+        if kind in ("float", "any", "model"):
+            signs.add(b"null")
+        if kind in ("decimal", "any", "model"):
+            signs.update((b'NaN"', b'Infinity"'))
+        if isinstance(part, shape.Mapping) and part.key.kind in ("float", "any"):
+            signs.update((b'"nan"', b'inf"'))
+    return tuple(sorted(signs))
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,87 @@
+"""Pydantic models, which validate and write themselves.
+
+Pydantic is never imported here: a program that has a model has imported it already.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import json
+
+from .finite import unfinite
+
+
+def is_model(cls: Any) -> bool:
+    """Whether a class is a Pydantic v2 model (or dataclass)."""
+    return isinstance(cls, type) and "__pydantic_validator__" in dir(cls)
+
+
+def dec_hook(type: Any, value: Any) -> Any:
+    """A model from JSON's own types, by the rules that hold for JSON.
+
+    Raises:
+        ValueError: what Pydantic says; or a number that is not finite, which it allows.
+    """
+    if not is_model(type):
+        raise NotImplementedError(f"{type} is not a type that JSON can carry")
+    model = type.__pydantic_validator__.validate_json(json.encode(value))
+    where = unfinite(model)
+    if where is not None:
+        raise ValueError(f"expected a finite number at {where}")
+    return model
+
+
+def enc_hook(value: Any) -> Any:
+    """A model, or a subclass of a builtin, as something msgspec can write."""
+    if is_model(type(value)):
+        return value.model_dump(mode="json", by_alias=True)
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
+    raise TypeError(f"a {type(value).__qualname__} cannot be written as JSON")
+
+
+def faults_of(model: Any, text: bytes) -> list[tuple[list[str | int], str]]:
+    """What Pydantic finds wrong: (path in the JSON, detail) for each."""
+    try:
+        dec_hook(model, json.decode(text))
+    except Exception as error:
+        if not isinstance(error, ValueError) or not hasattr(error, "errors"):
+            return [([], str(error))]
+        found = error.errors(include_url=False, include_context=False)
+        raw = json.decode(text)
+        return [(_path(raw, one["loc"], one["type"]), _lower(one["msg"])) for one in found]
+    return []
+
+
+def unknown_of(model: Any, keys: list[str]) -> list[str]:
+    """The keys that a model would ignore. What its own fields hold is Pydantic's business."""
+    if model.model_config.get("extra") == "allow":
+        return []
+    known: set[str] = set()
+    for name, info in model.model_fields.items():
+        alias = info.validation_alias
+        known.add(name)
+        known.update(one for one in (info.alias, alias) if isinstance(one, str))
+        for choice in getattr(alias, "choices", [alias]):
+            path = getattr(choice, "path", [choice])
+            known.update(step for step in path[:1] if isinstance(step, str))
+    return [key for key in keys if key not in known]
+
+
+def _path(raw: Any, location: tuple[str | int, ...], kind: str) -> list[str | int]:
+    """Pydantic's location without the steps that are not in the JSON (arms of unions)."""
+    path: list[str | int] = []
+    for place, step in enumerate(location):
+        try:
+            raw = raw[step]
+        except (LookupError, TypeError):
+            if kind != "missing" or place < len(location) - 1:
+                continue
+        path.append(step)
+    return path
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,197 @@
+"""Annotations as types: evaluated, with type variables filled in, in words msgspec takes.
+
+msgspec refuses to build a decoder for ``Annotated[Decimal, Meta(gt=0)]`` or for a ``Meta`` on
+``int | None``. The constraint makes sense all the same, so it is moved into a ``Rule`` beside the
+``Meta``, which msgspec ignores and ``check`` enforces.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, time
+from functools import reduce
+from operator import or_
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NewType,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from msgspec import Meta
+
+from skerry.core.errors import ConfigError
+
+from . import rules
+
+UNIONS = (Union, types.UnionType)
+_KINDS: dict[Any, str] = {
+    int: "int",
+    float: "float",
+    str: "str",
+    bytes: "bytes",
+    bytearray: "bytes",
+    datetime: "datetime",
+    time: "time",
+}
+
+
+def hints_of(owner: Any) -> dict[str, Any]:
+    """The annotations of a class or a generic alias, base classes first.
+
+    ``Annotated`` and ``Required`` are kept; type variables are replaced by what they stand for.
+
+    Raises:
+        ConfigError: one names something that cannot be found.
+    """
+    cls = get_origin(owner) or owner
+    return _collect(cls, dict(zip(_parameters(cls), get_args(owner), strict=False)))
+
+
+def _collect(cls: Any, given: dict[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__dict__.get("__orig_bases__", cls.__bases__)):
+        origin = get_origin(base) or base
+        if origin in (Generic, Protocol, object) or not isinstance(origin, type):
+            continue
+        arguments = [fill(argument, given) for argument in get_args(base)]
+        found.update(_collect(origin, dict(zip(_parameters(origin), arguments, strict=False))))
+    if inspect.get_annotations(cls):
+        _rewrite(cls)
+        found.update((name, fill(hint, given)) for name, hint in _evaluated(cls).items())
+    return found
+
+
+def _parameters(cls: Any) -> tuple[Any, ...]:
+    return getattr(cls, "__parameters__", ())
+
+
+def _evaluated(cls: Any) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
+        raise ConfigError(
+            f"{cls.__module__}.{cls.__qualname__}: cannot read its annotations: {error}"
+        ) from error
+    return {name: hints[name] for name in inspect.get_annotations(cls) if name in hints}
+
+
+def _rewrite(cls: Any) -> None:
+    """Put what msgspec can take where it looks: into the class's annotations."""
+    if cls.__module__ in ("builtins", "typing") or not _has_meta(cls):
+        return
+    for name, hint in _evaluated(cls).items():
+        adapted = adapt(hint)
+        if adapted is not hint:
+            cls.__annotations__[name] = adapted
+
+
+def _has_meta(cls: Any) -> bool:
+    return any(isinstance(note, Meta) for hint in _evaluated(cls).values() for note in _notes(hint))
+
+
+def _notes(hint: Any) -> Iterator[Any]:
+    yield from getattr(hint, "__metadata__", ())
+    for argument in () if get_origin(hint) is Literal else get_args(hint):
+        yield from _notes(argument)
+
+
+def fill(hint: Any, given: dict[Any, Any]) -> Any:
+    """``hint`` with its type variables replaced; an unknown one by its bound, or ``Any``."""
+    if isinstance(hint, TypeVar):
+        if hint in given:
+            return given[hint]
+        default = getattr(hint, "__default__", None)
+        if default is not None and "NoDefault" not in repr(default):
+            return default
+        return hint.__bound__ or (
+            reduce(or_, hint.__constraints__) if hint.__constraints__ else Any
+        )
+    free = getattr(hint, "__parameters__", ())
+    if not free or isinstance(hint, type):
+        return hint
+    return hint[tuple(fill(parameter, given) for parameter in free)]
+
+
+def adapt(hint: Any) -> Any:
+    """``hint`` in a spelling that msgspec takes; the very same object if it already is."""
+    if isinstance(hint, NewType):
+        inner = adapt(hint.__supertype__)
+        return hint if inner is hint.__supertype__ else inner
+    arguments = get_args(hint)
+    if not arguments or get_origin(hint) is Literal:
+        return hint
+    if get_origin(hint) is Annotated:
+        base, *notes = arguments
+        adapted = [new for note in notes for new in _adapt_note(note, adapt(base))]
+        if adapt(base) is base and len(adapted) == len(notes):
+            return hint
+        return Annotated[(adapt(base), *adapted)]
+    inner_types = tuple(adapt(argument) for argument in arguments)
+    if all(new is old for new, old in zip(inner_types, arguments, strict=True)):
+        return hint
+    if get_origin(hint) in UNIONS:
+        return reduce(or_, inner_types)
+    return get_origin(hint)[inner_types if len(inner_types) > 1 else inner_types[0]]
+
+
+def _adapt_note(note: Any, base: Any) -> list[Any]:
+    if not isinstance(note, Meta):
+        return [note]
+    found, _ = rules.read([note])
+    kind = _kind(base)
+    refused = [rule for rule in found if not rule.native(kind)]
+    if not refused:
+        return [note]
+    kept = {
+        name: getattr(note, name)
+        for name in ("title", "description", "examples", "extra_json_schema", "extra")
+    }
+    for rule in found:
+        if rule not in refused:
+            kept["tz" if rule.name == "timezone" else rule.name] = getattr(
+                note, "tz" if rule.name == "timezone" else rule.name
+            )
+    return [Meta(**kept), *(replace(rule, meta=False) for rule in refused)]
+
+
+def _kind(base: Any) -> str:
+    while True:
+        if isinstance(base, NewType):
+            base = base.__supertype__
+        elif hasattr(base, "__value__") and not isinstance(base, type):
+            base = base.__value__
+        elif get_origin(base) is Annotated:
+            base = get_args(base)[0]
+        else:
+            break
+    origin = get_origin(base) or base
+    if origin in _KINDS:
+        return _KINDS[origin]
+    name = getattr(origin, "__name__", "").lower()
+    if "mapping" in name or origin is dict:
+        return "mapping"
+    if name in ("list", "set", "frozenset", "tuple", "collection", "mutablesequence", "mutableset"):
+        return "array"
+    return "array" if name in ("sequence", "abstractset") else "other"
+
+
+def is_typed_dict(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, dict) and hasattr(cls, "__total__")
+
+
+def missing_attrs() -> Any:
+    """attrs' mark for "no default", if attrs is in use at all."""
+    attr = sys.modules.get("attr")
+    return attr.NOTHING if attr else None
