@@ -1,0 +1,1 @@
+"""ledger: double entry, which balances to the cent at all times."""

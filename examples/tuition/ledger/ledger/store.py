@@ -1,0 +1,220 @@
+"""The books: each function is one transaction's work."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import case, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ledger import models
+from ledger.accounts import Account
+from ledger.events import Event, Line, lines, subject
+from ledger.money import NotAnAmount, from_minor, to_minor
+from ledger.problems import AmountNotPayable, EntryUnknown, EventChanged, Unbalanced
+from ledger.values import (
+    Balance,
+    Entry,
+    NewEntry,
+    Posting,
+    Side,
+    Total,
+    TrialBalance,
+    TrialRow,
+)
+
+
+def book_event(session: Session, id: str, event: Event, now: datetime) -> tuple[Entry, bool]:
+    """Book an event, once however often it is told; the entry, and whether it is new.
+
+    Raises:
+        AmountNotPayable, EventChanged.
+    """
+    try:
+        found = lines(event)
+    except NotAnAmount as error:
+        raise AmountNotPayable(detail=str(error)) from None
+    return _book(session, id, type(event).__name__, subject(event), found, now)
+
+
+def book_manually(session: Session, id: str, new: NewEntry, now: datetime) -> tuple[Entry, bool]:
+    """Book an entry made by hand.
+
+    Raises:
+        AmountNotPayable, Unbalanced, EventChanged.
+    """
+    try:
+        found = [
+            (
+                posting.account,
+                posting.currency,
+                to_minor(posting.amount, posting.currency)
+                * (1 if posting.side is Side.DEBIT else -1),
+            )
+            for posting in new.postings
+        ]
+    except NotAnAmount as error:
+        raise AmountNotPayable(detail=str(error)) from None
+    return _book(session, id, "Manual", new.text, found, now)
+
+
+def check(found: Sequence[Line]) -> None:
+    """Raises: Unbalanced, unless debits equal credits in every currency."""
+    sums: dict[str, int] = defaultdict(int)
+    for _, currency, units in found:
+        sums[currency] += units
+    for currency, units in sorted(sums.items()):
+        if units:
+            raise Unbalanced(currency=currency, difference=str(from_minor(units, currency)))
+
+
+def get(session: Session, id: str) -> Entry:
+    """Raises: EntryUnknown."""
+    row = session.scalar(select(models.Entry).where(models.Entry.id == id))
+    if row is None:
+        raise EntryUnknown
+    return _value(row)
+
+
+def newest(
+    session: Session, *, subject: str, before: int | None, limit: int
+) -> tuple[list[Entry], int | None]:
+    """Entries, newest first, and the number to go on from."""
+    query = select(models.Entry).order_by(models.Entry.number.desc()).limit(limit + 1)
+    if subject:
+        query = query.where(models.Entry.subject == subject)
+    if before is not None:
+        query = query.where(models.Entry.number < before)
+    found = session.scalars(query).all()
+    more = found[limit - 1].number if len(found) > limit else None
+    return [_value(row) for row in found[:limit]], more
+
+
+def balances(session: Session, account: Account | None = None) -> list[Balance]:
+    table = models.Balance
+    query = select(table).order_by(table.account, table.currency)
+    if account is not None:
+        query = query.where(table.account == account.value)
+    return [_balance(row.account, row.currency, row.units) for row in session.scalars(query)]
+
+
+def trial_balance(session: Session) -> TrialBalance:
+    """Every posting added up anew; nothing is taken from the running balances."""
+    line = models.Posting
+    debit = func.sum(case((line.units > 0, line.units), else_=literal(0)))
+    credit = func.sum(case((line.units < 0, -line.units), else_=literal(0)))
+    sums = session.execute(
+        select(line.account, line.currency, debit, credit)
+        .group_by(line.account, line.currency)
+        .order_by(line.currency, line.account)
+    ).all()
+    # PostgreSQL's sum of integers is a numeric, SQLite's an integer: both are whole.
+    rows = [(account, currency, int(dr), int(cr)) for account, currency, dr, cr in sums]
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for _, currency, dr, cr in rows:
+        totals[currency][0] += dr
+        totals[currency][1] += cr
+    kept = {
+        (row.account, row.currency): row.units for row in session.scalars(select(models.Balance))
+    }
+    added = {(account, currency): dr - cr for account, currency, dr, cr in rows}
+    return TrialBalance(
+        entries=session.scalar(select(func.count()).select_from(models.Entry)) or 0,
+        rows=[
+            TrialRow(Account(account), currency, from_minor(dr, currency), from_minor(cr, currency))
+            for account, currency, dr, cr in rows
+        ],
+        totals=[
+            Total(
+                currency,
+                from_minor(dr, currency),
+                from_minor(cr, currency),
+                from_minor(dr - cr, currency),
+            )
+            for currency, (dr, cr) in totals.items()
+        ],
+        difference=sum(
+            (abs(from_minor(dr - cr, currency)) for currency, (dr, cr) in totals.items()),
+            Decimal("0.00"),
+        ),
+        drift=[
+            _balance(*key, kept.get(key, 0))
+            for key in sorted(kept.keys() | added.keys())
+            if kept.get(key, 0) != added.get(key, 0)
+        ],
+    )
+
+
+def _book(
+    session: Session, id: str, kind: str, subject: str, found: Sequence[Line], now: datetime
+) -> tuple[Entry, bool]:
+    check(found)
+    row = models.Entry(id=id, kind=kind, subject=subject, booked=now, sealed=False)
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        made = session.scalar(select(models.Entry).where(models.Entry.id == id))
+        if made is None:
+            raise
+        same = [(line.account, line.currency, line.units) for line in made.postings]
+        if (made.kind, made.subject, same) != (
+            kind,
+            subject,
+            [(a.value, c, u) for a, c, u in found],
+        ):
+            raise EventChanged from None
+        return _value(made), False
+    row.postings = [
+        models.Posting(account=account.value, currency=currency, units=units)
+        for account, currency, units in found
+    ]
+    session.flush()
+    row.sealed = True
+    _add_to_balances(session, found)
+    session.flush()
+    return _value(row), True
+
+
+def _add_to_balances(session: Session, found: Sequence[Line]) -> None:
+    changes: dict[tuple[str, str], int] = defaultdict(int)
+    for account, currency, units in found:
+        changes[account.value, currency] += units
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    # Always in the same order, so that two entries never wait for each other.
+    for (account, currency), units in sorted(changes.items()):
+        new = insert(models.Balance).values(account=account, currency=currency, units=units)
+        session.execute(
+            new.on_conflict_do_update(
+                index_elements=["account", "currency"],
+                set_={"units": models.Balance.units + new.excluded.units},
+            )
+        )
+
+
+def _value(row: models.Entry) -> Entry:
+    return Entry(
+        id=row.id,
+        kind=row.kind,
+        subject=row.subject,
+        booked=row.booked,
+        postings=[
+            Posting(
+                Account(line.account),
+                Side.DEBIT if line.units > 0 else Side.CREDIT,
+                line.currency,
+                from_minor(abs(line.units), line.currency),
+            )
+            for line in row.postings
+        ],
+    )
+
+
+def _balance(account: str, currency: str, units: int) -> Balance:
+    return Balance(Account(account), currency, from_minor(units, currency))
