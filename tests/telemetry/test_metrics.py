@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
+from prometheus_client.parser import text_string_to_metric_families as prometheus_families
+
+from skerry.core.errors import ConnectError, NotFound
+from skerry.telemetry.exposition import OPENMETRICS, PROMETHEUS, negotiate
+from skerry.telemetry.metrics import OVERFLOW, Metrics, collect, count, merge, quantile
+from skerry.telemetry.outcome import CANCELLED, ERROR, outcome_of
+
+NASTY = 'a "quoted\\" one\nand more é'
+
+
+def some(route: str = "get_quote") -> Metrics:
+    metrics = Metrics()
+    series = metrics.series("server", "quotes", route)
+    series.record(0.010, 2)
+    series.record(0.020, 2)
+    series.record(0.030, 4)
+    series.record(1.500, 5)
+    series.record(9.000, CANCELLED)
+    series.in_flight = 3
+    metrics.series("client", "quotes", route, "schools").record(0.5, ERROR)
+    metrics.counter("skerry_retries", "Attempts\nafter the first.", app=NASTY).add(7)
+    metrics.counter("skerry_plain").add()
+    return metrics
+
+
+def test_the_same_names_are_the_same_series() -> None:
+    metrics = Metrics()
+    assert metrics.series("server", "a", "r") is metrics.series("server", "a", "r")
+    assert metrics.series("server", "a", "r") is not metrics.series("client", "a", "r")
+    assert metrics.counter("c", app="x", peer="y") is metrics.counter("c", peer="y", app="x")
+
+
+def test_what_comes_after_the_limit_is_counted_together() -> None:
+    metrics = Metrics(limit=3)
+    for n in range(50):
+        metrics.series("server", "a", f"route-{n}").record(0.1, 2)
+        metrics.counter("skerry_things", thing=str(n)).add()
+    snapshot = metrics.snapshot()
+    assert count(snapshot) == 50
+    assert count(snapshot, route=OVERFLOW) == 47
+    assert len(snapshot["series"]) == 4
+    assert sum(counter["value"] for counter in snapshot["counters"]) == 50
+    assert len(snapshot["counters"]) == 4
+
+
+def test_outcomes_are_counted_by_group() -> None:
+    series = some().series("server", "quotes", "get_quote")
+    assert [series.count(group) for group in ("ok", "client_error", "error", "cancelled")] == [
+        2,
+        1,
+        1,
+        1,
+    ]
+    assert series.count() == 5
+    assert count(some().snapshot(), "error") == 2
+
+
+def test_a_problem_is_an_answer_and_a_call_error_is_none() -> None:
+    assert outcome_of(NotFound()) == 4
+    assert outcome_of(ConnectError()) == ERROR
+    assert outcome_of(ValueError()) == ERROR
+
+
+def test_snapshots_travel_as_json_and_add_up() -> None:
+    one, other = some().snapshot(), some("other").snapshot()
+    merged = merge(json.loads(json.dumps([one, one, other])))
+    assert count(merged, route="get_quote", kind="server") == 10
+    assert count(merged, route="other", kind="server") == 5
+    assert [s["in_flight"] for s in merged["series"] if s["kind"] == "server"] == [6, 3]
+    retries = [c for c in merged["counters"] if c["name"] == "skerry_retries"]
+    assert [c["value"] for c in retries] == [21]
+    assert merge([]) == {"series": [], "counters": []}
+    assert merge([merged]) == merged
+
+
+def test_quantiles_leave_out_what_callers_gave_up() -> None:
+    snapshot = some().snapshot()
+    assert quantile(snapshot, 1.0, kind="server") == pytest.approx(1.5, rel=1 / 64)
+    assert quantile(snapshot, 0.5, kind="server") == pytest.approx(0.02, rel=1 / 64)
+    assert quantile(snapshot, 0.5, app="nobody") is None
+    assert collect(snapshot, kind="server").count == 4
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_parsers_of_others_read_the_exposition(openmetrics: bool) -> None:
+    metrics = some(NASTY)
+    text = metrics.openmetrics() if openmetrics else metrics.prometheus()
+    parse = openmetrics_families if openmetrics else prometheus_families
+    families = {family.name: family for family in parse(text)}
+    served = families["skerry_server_request_duration_seconds"]
+    assert served.type == "histogram"
+    ok = {
+        (sample.name.rpartition("_")[2], sample.labels.get("le")): sample.value
+        for sample in served.samples
+        if sample.labels["outcome"] == "ok"
+    }
+    assert ok["count", None] == 2
+    assert ok["sum", None] == pytest.approx(0.03, abs=1e-8)
+    assert ok["bucket", "0.0078125"] == 0
+    assert ok["bucket", "0.015625"] == 1
+    assert ok["bucket", "1.0"] == ok["bucket", "+Inf"] == 2
+    assert {sample.labels["route"] for sample in served.samples} == {NASTY}
+    assert {sample.labels["status"] for sample in served.samples} == {"2xx", "4xx", "5xx", ""}
+    gauge = families["skerry_server_requests_in_flight"]
+    assert gauge.type == "gauge"
+    assert [sample.value for sample in gauge.samples] == [3]
+    retries = families["skerry_retries"]
+    assert retries.type == "counter"
+    assert retries.documentation == "Attempts\nafter the first."
+    assert [(s.name, s.labels, s.value) for s in retries.samples] == [
+        ("skerry_retries_total", {"app": NASTY}, 7)
+    ]
+    assert [s.value for s in families["skerry_plain"].samples] == [1]
+
+
+def test_buckets_are_cumulative_and_end_at_the_count() -> None:
+    metrics = Metrics()
+    series = metrics.series("client", "a", "r", "b")
+    for n in range(1, 200):
+        series.record(n / 50, 2)
+    values = [
+        float(line.rpartition(" ")[2])
+        for line in metrics.prometheus().splitlines()
+        if "_bucket{" in line
+    ]
+    assert values == sorted(values)
+    assert values[-1] == 199
+
+
+def test_nothing_is_an_exposition_too() -> None:
+    assert list(prometheus_families(Metrics().prometheus())) == []
+    assert list(openmetrics_families(Metrics().openmetrics())) == []
+
+
+def test_scrapers_get_what_they_ask_for() -> None:
+    assert negotiate("application/openmetrics-text;version=1.0.0,text/plain;q=0.5") == (
+        OPENMETRICS,
+        True,
+    )
+    assert negotiate("text/plain") == (PROMETHEUS, False)
+    assert negotiate("") == (PROMETHEUS, False)
