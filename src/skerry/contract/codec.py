@@ -77,15 +77,16 @@ class Codec(Generic[T]):
             BadRequest: the body is not JSON; says where.
             Invalid: it is, and does not fit the type; all faults at once (up to 100).
         """
+        error: Exception | None = None
         try:
             value = self._decode(body)
-            if self._check is None or self._check(value):
-                if self.strict:
-                    self._refuse_unknown(body)
+            if (self._check is None or self._check(value)) and not (
+                self.strict and self.unknown(body)
+            ):
                 return value
-        except (ValueError, TypeError, RecursionError) as error:
-            self._refuse(bytes(body), error)
-        self._refuse(bytes(body), None)
+        except (ValueError, TypeError, RecursionError) as refused:
+            error = refused
+        raise self._refusal(bytes(body), error)
 
     def encode(self, value: T) -> bytes:
         """The body of a value. It is not validated: an app is trusted with its own types.
@@ -117,21 +118,17 @@ class Codec(Generic[T]):
             return []
         return search.unknown
 
-    def _refuse_unknown(self, body: Buffer) -> None:
-        if self.unknown(body):
-            self._refuse(bytes(body), None)
-
-    def _refuse(self, body: bytes, error: Exception | None) -> NoReturn:
+    def _refusal(self, body: bytes, error: Exception | None) -> BadRequest | Invalid:
         unreadable = syntax_fault(body)
         if unreadable is not None:
-            raise BadRequest(detail=f"The body is not JSON: {unreadable}.") from None
+            return BadRequest(detail=f"The body is not JSON: {unreadable}.")
         try:
             faults = explain(self.shape, body, strict=self.strict)
         except (msgspec.DecodeError, UnicodeDecodeError) as second:
-            raise BadRequest(detail=_unreadable(second)) from None
+            return BadRequest(detail=_unreadable(second))
         if not faults and error is not None and not isinstance(error, msgspec.ValidationError):
-            raise BadRequest(detail=_unreadable(error)) from None
-        raise Invalid(errors=faults or [Fault("#", str(error or "does not fit"))]) from None
+            return BadRequest(detail=_unreadable(error))
+        return Invalid(errors=faults or [Fault("#", str(error or "does not fit"))])
 
 
 def syntax_fault(body: bytes) -> str | None:

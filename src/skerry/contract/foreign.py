@@ -85,3 +85,38 @@ def _path(raw: Any, location: tuple[str | int, ...], kind: str) -> list[str | in
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+def schemas_of(
+    models: list[Any], prefix: str, taken: set[str]
+) -> tuple[dict[Any, str], dict[str, Any]]:
+    """Pydantic's own schemas of models: (reference by model, components by name).
+
+    Args:
+        taken: names that other components have; a model of such a name gets ``Model`` behind it.
+    """
+    if not models:
+        return {}, {}
+    from pydantic.json_schema import models_json_schema
+
+    found, whole = models_json_schema(
+        [(model, "validation") for model in models], ref_template=prefix + "{model}"
+    )
+    renamed = {
+        prefix + name: prefix + name + "Model" if name in taken else prefix + name
+        for name in whole.get("$defs", {})
+    }
+    refs = {model: renamed[found[model, "validation"]["$ref"]] for model in models}
+    components = {
+        renamed[prefix + name].removeprefix(prefix): _relocated(schema, renamed)
+        for name, schema in whole.get("$defs", {}).items()
+    }
+    return refs, components
+
+
+def _relocated(schema: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(schema, dict):
+        return {key: _relocated(value, renamed) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_relocated(value, renamed) for value in schema]
+    return renamed.get(schema, schema) if isinstance(schema, str) else schema
