@@ -1,0 +1,90 @@
+"""The endpoints of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger import store
+from ledger.accounts import Account
+from ledger.events import Event, Id
+from ledger.problems import AmountNotPayable, EntryUnknown, EventChanged, Unbalanced
+from ledger.values import Balance, Entry, EntryPage, NewEntry, TrialBalance
+from skerry import App
+from skerry.core.clock import Clock, system
+from skerry.data.database import Database
+
+app = App("ledger", version="1.0.0", description="Double entry, balanced at all times.")
+
+Number = Annotated[int, Meta(ge=1, le=2**62)]
+Subject = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+@app.resource
+async def database() -> AsyncIterator[Database]:
+    async with Database.opened(
+        "ledger", migrations=Path(__file__).with_name("migrations")
+    ) as database:
+        yield database
+
+
+@database.health
+async def answers(database: Database) -> None:
+    await database.ping()
+
+
+@app.resource
+def clock() -> Clock:
+    return system
+
+
+@app.put("/events/{event_id}", raises=[AmountNotPayable, EventChanged])
+async def record_event(event_id: Id, event: Event, database: Database, clock: Clock) -> Entry:
+    """Book something that has happened, once however often it is told."""
+    entry, _ = await database.write(store.book_event, event_id, event, _now(clock))
+    return entry
+
+
+@app.put("/entries/{entry_id}", raises=[AmountNotPayable, Unbalanced, EventChanged])
+async def record_entry(entry_id: Id, entry: NewEntry, database: Database, clock: Clock) -> Entry:
+    """Book an entry made by hand, once however often it is sent."""
+    booked, _ = await database.write(store.book_manually, entry_id, entry, _now(clock))
+    return booked
+
+
+@app.get("/entries/{entry_id}", raises=[EntryUnknown])
+async def get_entry(entry_id: Id, database: Database) -> Entry:
+    """One entry."""
+    return await database.read(store.get, entry_id)
+
+
+@app.get("/entries")
+async def list_entries(
+    database: Database,
+    subject: Subject = "",
+    before: Number | None = None,
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50,
+) -> EntryPage:
+    """Entries, newest first; of one payment or transfer with ``subject``."""
+    found, more = await database.read(store.newest, subject=subject, before=before, limit=limit)
+    return EntryPage(found, more)
+
+
+@app.get("/balances")
+async def list_balances(database: Database, account: Account | None = None) -> list[Balance]:
+    """What is on the accounts now."""
+    return await database.read(store.balances, account)
+
+
+@app.get("/trial-balance")
+async def get_trial_balance(database: Database) -> TrialBalance:
+    """Every posting ever made, added up anew; the difference is 0.00."""
+    return await database.read(store.trial_balance)
+
+
+def _now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.wall(), UTC)
