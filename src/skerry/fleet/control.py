@@ -1,0 +1,140 @@
+"""The control API: how the command line, the console and the instances talk to the supervisor.
+
+A Skerry app like any other, on a Unix socket that only its owner may open.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from skerry.app import App
+from skerry.core.errors import ConfigError, Fault, Invalid, NotFound
+from skerry.core.wire import Headers, Response, Stream
+from skerry.telemetry.exposition import text as exposition
+from skerry.telemetry.metrics import Snapshot
+
+from .logs import Line, tail
+from .status import AppStatus, FleetStatus, fleet_status
+from .supervisor import Supervisor
+
+_NDJSON = (b"content-type", b"application/x-ndjson")
+_LONGEST_CHANGE = 600.0  # seconds: a rolling restart of many slow instances takes its time
+_MOST_LINES = 100_000
+_LARGEST_REPORT = 16 << 20  # bytes
+
+
+class Scale(Struct):
+    """How many instances are to run."""
+
+    instances: int
+
+
+def control_app(supervisor: Supervisor) -> App:
+    """The control API of one supervisor."""
+    app = App("control", description="Control of one running fleet.", body_limit=_LARGEST_REPORT)
+
+    @app.get("/instances")
+    async def instances() -> FleetStatus:
+        """Every app, instance and backing, with its state and its counts."""
+        return fleet_status(supervisor)
+
+    @app.get("/registry", name="registry", media_type="application/x-ndjson")
+    async def registry() -> Response:
+        """The instances that can be called, now and at every change, one line of JSON each."""
+        return Response(200, Headers([_NDJSON]), Stream(supervisor.registry.watch()))
+
+    @app.post("/instances/{name}/report", status=204)
+    async def report(name: str, snapshot: Snapshot) -> None:
+        """What a process has counted since it started."""
+        supervisor.tally.report(name, snapshot)
+
+    @app.post("/apps/{name}/restart", raises=[NotFound], timeout=_LONGEST_CHANGE)
+    async def restart(name: str) -> AppStatus:
+        """Replace every instance of an app, one after the other."""
+        await supervisor.restart(name)
+        return _status(supervisor, name)
+
+    @app.post("/apps/{name}/scale", raises=[NotFound], timeout=_LONGEST_CHANGE)
+    async def scale(name: str, wanted: Scale) -> AppStatus:
+        """Run so many instances of an app, until ``fleet.toml`` says something else."""
+        try:
+            await supervisor.scale(name, wanted.instances)
+        except ConfigError as error:
+            raise Invalid(errors=[Fault("#/instances", str(error))]) from None
+        return _status(supervisor, name)
+
+    @app.post("/down", status=202)
+    async def down() -> None:
+        """Begin to stop the fleet."""
+        supervisor.over.set()
+
+    @app.get("/logs", raises=[NotFound], media_type="application/x-ndjson")
+    async def logs(app: str = "", follow: bool = False, lines: int = 100) -> AsyncIterator[Line]:
+        """The last lines of an app, an instance or everything, and those that follow."""
+        wanted = sources(supervisor, app)
+        return printed(supervisor, wanted, max(0, min(lines, _MOST_LINES)), follow)
+
+    @app.get("/metrics/fleet", media_type="text/plain")
+    async def metrics() -> Response:
+        """What all processes have counted, in the text format of Prometheus."""
+        body = exposition(supervisor.tally.all()).encode()
+        return Response(200, Headers([(b"content-type", b"text/plain; version=0.0.4")]), body)
+
+    return app
+
+
+def _status(supervisor: Supervisor, name: str) -> AppStatus:
+    status = fleet_status(supervisor)
+    return next(app for app in status.apps if app.app == name)
+
+
+def sources(supervisor: Supervisor, name: str) -> Callable[[str], bool]:
+    """Which logs are meant by the name of an app, a backing, an instance or a process.
+
+    Raises:
+        NotFound: none is.
+    """
+    if not name:
+        return lambda source: True
+    found = {
+        replica.name
+        for replica in supervisor.everything()
+        if replica.name == name or any(name in (seat.app, seat.id) for seat in replica.seats)
+    }
+    if not found and name != "fleet":
+        raise NotFound(detail=f"nothing named {name!r} runs here")
+    return (found or {name}).__contains__
+
+
+async def printed(
+    supervisor: Supervisor, wanted: Callable[[str], bool], count: int, follow: bool
+) -> AsyncIterator[Line]:
+    """The last lines, and those that follow without a gap between them."""
+    follower = supervisor.logs.follow(wanted) if follow else None
+    try:
+        for line in tail(supervisor.logs.folder, wanted, count):
+            yield line
+        if follower is not None:
+            async for lines in follower:
+                for line in lines:
+                    yield line
+    finally:
+        if follower is not None:
+            follower.close()
+
+
+def bind_control(path: Path) -> socket.socket:
+    """A listening Unix socket that only its owner may connect to."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # there must be no moment at which others could connect
+    try:
+        listening.bind(os.fspath(path))
+    finally:
+        os.umask(before)
+    listening.listen(512)
+    return listening

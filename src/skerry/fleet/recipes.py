@@ -1,0 +1,249 @@
+"""From a unit of the plan to the process that runs it: which executable, sockets and variables."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from skerry.core.errors import ConfigError
+from skerry.spec import AppSpec, Fleet
+
+from . import channel as wire
+from .launcher import CAN_FORK
+from .plan import (
+    Addresses,
+    Unit,
+    app_environment,
+    has_package,
+    interpreter,
+    is_foreign,
+    shell_command,
+)
+from .probe import probe
+from .replica import Recipe, Seat
+from .sockets import Sockets, url_of
+
+EDGE = "edge"
+"""Name of the built-in process that hosts the front door and the edges."""
+
+_EDGE_SOCKETS = 200  # in one process: what one message to the nursery can carry
+
+
+@dataclass
+class Recipes:
+    """Makes recipes for one fleet; knows every address in it.
+
+    Attributes:
+        control: path of the control API's socket.
+        backings: URL by app and backing, as far as the backings are there.
+    """
+
+    fleet: Fleet
+    sockets: Sockets
+    control: Path
+    drain: float
+    backings: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    # -- addresses -------------------------------------------------------------------------
+
+    def addresses(self) -> Addresses:
+        apps = {name: url for name, app in self.fleet.apps.items() if (url := self._any_url(app))}
+        edges = {
+            (caller, app): url_of(self.sockets.hold(f"edge.{caller}.{app}"))
+            for caller, app in self.edges()
+        }
+        return Addresses(self.backings, apps, edges)
+
+    def _any_url(self, app: AppSpec) -> str:
+        if app.url is not None or not app.http:
+            return app.url or ""
+        try:
+            return self._url(app, 1)
+        except ConfigError:  # a pinned port that is taken: its own app says so when it starts
+            return ""
+
+    def _url(self, app: AppSpec, number: int) -> str:
+        name = f"{app.name}-{number}"
+        pinned = None if app.port is None else app.port + number - 1
+        if app.kind == "command":
+            return f"http://127.0.0.1:{self.sockets.reserve(name, pinned)}"
+        return url_of(self.sockets.hold(name, pinned))
+
+    def edges(self) -> list[tuple[str, str]]:
+        """Who calls whom through a local proxy: foreign apps, whatever apps they need."""
+        return [
+            (caller.name, need)
+            for caller in self.fleet.apps.values()
+            if caller.kind != "outside" and any(need in self.fleet.apps for need in caller.needs)
+            if is_foreign(caller)
+            for need in caller.needs
+            if need in self.fleet.apps
+        ]
+
+    # -- apps ------------------------------------------------------------------------------
+
+    def unit(self, unit: Unit, number: int) -> Recipe:
+        """The recipe of the ``number``-th process of a unit, from 1.
+
+        Raises:
+            ConfigError: a port is taken, a variable has no value, an interpreter lacks Skerry.
+        """
+        addresses = self.addresses()
+        if unit.grouped:
+            return self._group(unit, number, addresses)
+        (app,) = unit.members
+        if app.kind == "command":
+            return self._command(app, number, addresses)
+        return self._app(app, number, addresses)
+
+    def _app(self, app: AppSpec, number: int, addresses: Addresses) -> Recipe:
+        name = f"{app.name}-{number}"
+        env = {**self._identity(app, number), **app_environment(app, addresses)}
+        job = wire.Job(name, (self._member(app, number, 0, {}),), drain=self.drain)
+        pinned = None if app.port is None else app.port + number - 1
+        return Recipe(
+            seats=(self._seat(app, number),),
+            env=env,
+            cwd=str(app.path),
+            job=job,
+            argv=_executed(app, job),
+            fds=(self.sockets.hold(name, pinned).fileno(),),
+        )
+
+    def _group(self, unit: Unit, number: int, addresses: Addresses) -> Recipe:
+        members, seats, fds = [], [], []
+        for index, app in enumerate(unit.members):
+            env = {**self._identity(app, number), **app_environment(app, addresses)}
+            members.append(self._member(app, number, index, env))
+            seats.append(self._seat(app, number))
+            pinned = None if app.port is None else app.port + number - 1
+            fds.append(self.sockets.hold(f"{app.name}-{number}", pinned).fileno())
+        job = wire.Job(f"{unit.name}.{number}", tuple(members), drain=self.drain)
+        return Recipe(
+            seats=tuple(seats),
+            env=self._common(),
+            cwd=str(self.fleet.root),
+            job=job,
+            argv=() if CAN_FORK else _instance(Path(sys.executable), job),
+            fds=tuple(fds),
+        )
+
+    def _command(self, app: AppSpec, number: int, addresses: Addresses) -> Recipe:
+        assert app.command is not None
+        seat = self._seat(app, number)
+        env = {**self._identity(app, number), **app_environment(app, addresses)}
+        env["PYTHONUNBUFFERED"] = "1"  # otherwise its last words stay in it when it is killed
+        env["PORT"] = seat.url.rpartition(":")[2]
+        return Recipe(
+            seats=(seat,),
+            env=env,
+            cwd=str(app.path),
+            argv=shell_command(app.command),
+            group=True,
+        )
+
+    def _seat(self, app: AppSpec, number: int) -> Seat:
+        default = "/" if app.kind == "command" else "/readyz"
+        name = f"{app.name}-{number}"
+        if not app.http and app.kind == "command":
+            return Seat(app.name, name, listed=False)
+        url = self._url(app, number)
+        check = partial(probe, url, app.health or default, 400 if app.health else 500)
+        # A worker that we load has a socket nobody is told of, for its health alone.
+        return Seat(app.name, name, url, check, listed=app.http)
+
+    def _member(self, app: AppSpec, number: int, fd: int, env: dict[str, str]) -> wire.Member:
+        if app.app is None:
+            raise ConfigError(f"apps.{app.name}: nothing says where its application object is")
+        return wire.Member(app.name, f"{app.name}-{number}", app.app, str(app.path), fd, env)
+
+    def _common(self) -> dict[str, str]:
+        return {"SKERRY_FLEET": self.fleet.name, "SKERRY_CONTROL": str(self.control)}
+
+    def _identity(self, app: AppSpec, number: int) -> dict[str, str]:
+        instance = f"{app.name}-{number}"
+        return {**self._common(), "SKERRY_APP": app.name, "SKERRY_INSTANCE": instance}
+
+    # -- the edge --------------------------------------------------------------------------
+
+    def edge_names(self) -> list[str]:
+        """The names of the edge's processes: one, unless there are hundreds of needs."""
+        count = 1 + len(self.edges()) // _EDGE_SOCKETS
+        return [EDGE, *(f"{EDGE}.{number}" for number in range(2, count + 1))]
+
+    def front_url(self) -> str:
+        return url_of(self._front())
+
+    def edge_settings(self, name: str) -> wire.EdgeSettings:
+        """What one process of the edge serves; its sockets as indices."""
+        part = self.edge_names().index(name)
+        pairs = self.edges()[part * _EDGE_SOCKETS : (part + 1) * _EDGE_SOCKETS]
+        return wire.EdgeSettings(
+            listeners=tuple((caller, app, fd) for fd, (caller, app) in enumerate(pairs)),
+            front=len(pairs) if part == 0 else None,
+            routes=self.routes(),
+            apps=tuple(name for name, app in self.fleet.apps.items() if app.http),
+        )
+
+    def edge(self, name: str) -> Recipe:
+        """The recipe of one process of the edge.
+
+        Raises:
+            ConfigError: the front door's port is taken.
+        """
+        settings = self.edge_settings(name)
+        fds = [
+            self.sockets.hold(f"edge.{caller}.{app}").fileno()
+            for caller, app, _ in settings.listeners
+        ]
+        seat = Seat(name, name, listed=False)
+        if settings.front is not None:
+            fds.append(self._front().fileno())
+            url = self.front_url()
+            seat = Seat(name, name, url, partial(probe, url, wire.LIVE, 400), listed=False)
+        job = wire.Job(name, edge=settings, drain=self.drain)
+        env = {**self._common(), "SKERRY_APP": EDGE, "SKERRY_INSTANCE": name}
+        argv = () if CAN_FORK else _instance(Path(sys.executable), job)
+        return Recipe((seat,), env, str(self.fleet.root), job, argv, tuple(fds))
+
+    def routes(self) -> dict[str, str]:
+        """Path prefix → app; without ``[front]`` each app is below its own name."""
+        front = self.fleet.front
+        if front is not None and front.routes:
+            return dict(front.routes)
+        return {f"/{name}": name for name, app in self.fleet.apps.items() if app.http}
+
+    def _front(self) -> socket.socket:
+        front = self.fleet.front
+        if front is None:
+            return self.sockets.hold("front")
+        return self.sockets.hold("front", front.port, front.host)
+
+
+def _executed(app: AppSpec, job: wire.Job) -> tuple[str, ...]:
+    """What to execute; empty when the nursery can fork the app.
+
+    Raises:
+        ConfigError: the app's own interpreter has nothing that could serve it.
+    """
+    python = interpreter(app)
+    if python is None:
+        return () if CAN_FORK else _instance(Path(sys.executable), job)
+    if has_package(python, "skerry"):
+        return _instance(python, job)
+    if has_package(python, "uvicorn"):
+        target = job.members[0].target
+        fd = str(wire.FIRST_SOCKET)
+        return (str(python), "-m", "uvicorn", "--no-access-log", "--fd", fd, target)
+    raise ConfigError(
+        f"apps.{app.name}: {python} has neither skerry nor uvicorn; install one of them there, "
+        'or say command = "…"'
+    )
+
+
+def _instance(python: Path, job: wire.Job) -> tuple[str, ...]:
+    job = wire.with_descriptors(job, wire.FIRST_SOCKET.__add__, wire.LIFELINE)
+    return (str(python), "-P", "-m", "skerry.fleet.instance", wire.encode(job).decode())

@@ -1,0 +1,181 @@
+"""What a fleet looks like from outside: its instances, their states and what they count."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from skerry.spec import Fleet
+from skerry.telemetry.metrics import Snapshot
+
+from .replica import Replica, Seat, State
+from .supervisor import Supervisor
+from .tally import Counts, Tally, counts
+
+
+class InstanceStatus(Struct):
+    """One instance.
+
+    Attributes:
+        kind: ``app``, ``command``, ``outside``, ``backing`` or ``edge``.
+        process: the name of its process and of its log; shared by a group.
+        since: when its process entered this state, in seconds since 1970.
+        memory_mib: resident, of the whole process; None when there is none.
+        detail: why it is not ready.
+        counts: None where only the whole app can be counted.
+    """
+
+    app: str
+    id: str
+    kind: str
+    state: State
+    url: str
+    process: str
+    pid: int | None
+    since: float
+    restarts: int
+    memory_mib: float | None
+    detail: str
+    last: list[str]
+    counts: Counts | None
+
+
+class AppStatus(Struct):
+    """One app, over all of its instances."""
+
+    app: str
+    kind: str
+    state: State
+    ready: int
+    instances: int
+    needs: list[str]
+    counts: Counts
+
+
+class FleetStatus(Struct):
+    """Everything ``skerry ps`` shows.
+
+    Attributes:
+        front: address of the front door.
+        settled: everything has been started once, and is ready or was waited for.
+    """
+
+    fleet: str
+    root: str
+    pid: int
+    front: str
+    settled: bool
+    apps: list[AppStatus]
+    instances: list[InstanceStatus]
+    edges: list[InstanceStatus]
+    backings: list[InstanceStatus]
+    notes: list[str]
+
+
+def instance_status(
+    replica: Replica, seat: Seat, kind: str, tally: Tally | None = None
+) -> InstanceStatus:
+    """One row.
+
+    Args:
+        tally: None where the instance does not count for itself.
+    """
+    state = replica.state_of(seat)
+    own = None if tally is None else counts(tally.of(replica.name), seat.app, from_callers=False)
+    return InstanceStatus(
+        app=seat.app,
+        id=seat.id,
+        kind=kind,
+        state=state,
+        url=seat.url if seat.listed else "",
+        process=replica.name,
+        pid=replica.pid,
+        since=replica.since,
+        restarts=replica.restarts,
+        memory_mib=memory(replica.pid),
+        detail=replica.detail or seat.detail,
+        last=list(replica.last) if state in (State.CRASHED, State.BACKOFF) else [],
+        counts=own,
+    )
+
+
+_BEST_FIRST = (
+    State.READY,
+    State.EXTERNAL,
+    State.STARTING,
+    State.UNHEALTHY,
+    State.BACKOFF,
+    State.CRASHED,
+    State.STOPPING,
+    State.STOPPED,
+)
+
+
+def app_status(
+    fleet: Fleet, name: str, instances: Iterable[InstanceStatus], everything: Snapshot
+) -> AppStatus:
+    """The summary of one app: it is in the best state that any instance of it is in."""
+    spec = fleet.apps[name]
+    rows = [row for row in instances if row.app == name]
+    states = [row.state for row in rows] or [
+        State.EXTERNAL if spec.kind == "outside" else State.STOPPED
+    ]
+    own = counts(everything, name, from_callers=False)
+    if not own.requests:
+        own = counts(everything, name, from_callers=True)
+    return AppStatus(
+        app=name,
+        kind=spec.kind,
+        state=min(states, key=_BEST_FIRST.index),
+        ready=sum(state is State.READY for state in states),
+        instances=len(rows),
+        needs=list(spec.needs),
+        counts=own,
+    )
+
+
+def fleet_status(supervisor: Supervisor) -> FleetStatus:
+    """Everything, as of now."""
+    fleet = supervisor.fleet
+    instances: list[InstanceStatus] = []
+    for replicas in supervisor.replicas.values():
+        for replica in replicas:
+            for seat in replica.seats:
+                kind = fleet.apps[seat.app].kind if seat.app in fleet.apps else "app"
+                tally = supervisor.tally if kind == "app" else None
+                instances.append(instance_status(replica, seat, kind, tally))
+    everything = supervisor.tally.all()
+    return FleetStatus(
+        fleet=fleet.name,
+        root=str(fleet.root),
+        pid=os.getpid(),
+        front=supervisor.recipes.front_url(),
+        settled=supervisor.settled,
+        apps=[app_status(fleet, name, instances, everything) for name in supervisor.chosen()],
+        instances=instances,
+        edges=[
+            instance_status(replica, seat, "edge", supervisor.tally)
+            for replica in supervisor.edges.values()
+            for seat in replica.seats
+        ],
+        backings=[
+            instance_status(replica, seat, "backing")
+            for replica in supervisor.supply.replicas.values()
+            for seat in replica.seats
+        ],
+        notes=list(fleet.notes),
+    )
+
+
+def memory(pid: int | None) -> float | None:
+    """Resident MiB of a process, shared pages included; None where it cannot be read."""
+    if pid is None:
+        return None
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            pages = int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)

@@ -1,0 +1,295 @@
+"""Start a fleet and end it: what ``skerry up`` and ``skerry down`` do.
+
+In the foreground this process becomes the supervisor. Detached, it starts one in a session of
+its own and waits, telling what happens, until everything is ready or will not be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from skerry.core.errors import ConfigError, Error
+from skerry.spec import Fleet, SpecError, load
+
+from .client import Control, NotRunning
+from .console import Console
+from .logs import LogBook
+from .pace import Pace
+from .state import Lock, State, holder
+from .supervisor import Supervisor
+from .watch import changes, owners
+
+_OUTPUT = "supervisor.out"
+
+
+class FleetFailed(Error):
+    """A detached fleet did not come up."""
+
+
+def up(
+    root: str | Path,
+    *,
+    only: Sequence[str] = (),
+    detach: bool = False,
+    reload: bool = True,
+    output: TextIO = sys.stdout,
+) -> int:
+    """Start the fleet in ``root``.
+
+    Args:
+        only: these apps and what they need, instead of all.
+        detach: return when it is up; otherwise when it has ended.
+        reload: restart apps whose files change.
+        output: gets the log of all apps, or, detached, what happens while they start.
+
+    Returns:
+        An exit status: 0, or 1 when a detached fleet is up with something missing.
+
+    Raises:
+        SpecError: ``fleet.toml`` cannot be used.
+        AlreadyRunning: it is up already.
+        FleetFailed: the supervisor ended at once.
+    """
+    fleet = load(root)
+    _check_names(fleet, only)
+    if detach:
+        return _detach(fleet, only, reload, output)
+    console = Console(output)
+    try:
+        asyncio.run(run(fleet, only=only, reload=reload, logs_to=console.show))
+    finally:
+        console.close()
+    return 0
+
+
+def down(root: str | Path, patience: float = 60.0) -> bool:
+    """End the fleet in ``root`` and wait for that; whether there was one.
+
+    Raises:
+        FleetFailed: it is still there after ``patience`` seconds.
+    """
+    state = State(Path(root) / ".skerry")
+    control = Control(root)
+    try:
+        control.down()
+    except NotRunning:
+        pid = holder(state)
+        if not pid:
+            return False
+        os.kill(pid, signal.SIGTERM)  # it is starting, and does not listen yet
+    deadline = time.monotonic() + patience
+    while holder(state):
+        if time.monotonic() > deadline:
+            raise FleetFailed(f"the supervisor has not ended after {patience:g} s")
+        time.sleep(0.02)
+    return True
+
+
+def _check_names(fleet: Fleet, only: Sequence[str]) -> None:
+    for name in only:
+        if name not in fleet.apps and name not in fleet.backings:
+            known = ", ".join([*fleet.apps, *fleet.backings])
+            raise ConfigError(f"no app named {name!r} in {fleet.file}; there are {known}")
+
+
+# -- the supervisor's process ------------------------------------------------------------------
+
+
+async def run(
+    fleet: Fleet,
+    *,
+    only: Sequence[str] = (),
+    reload: bool = True,
+    pace: Pace | None = None,
+    logs_to: Callable[[Any], None] | None = None,
+) -> None:
+    """Be the supervisor of ``fleet`` until it is told to end.
+
+    Raises:
+        AlreadyRunning: another process is.
+    """
+    state = State(fleet.state)
+    with Lock(state) as lock:
+        logs = LogBook(state.logs, logs_to)
+        supervisor = Supervisor(fleet, state, lock.run, pace=pace, logs=logs, only=only or None)
+        _on_signals(supervisor)
+        nursery = asyncio.create_task(supervisor.launcher.open())
+        await asyncio.sleep(0)  # it loads what instances need while we load what we need
+        from .control import bind_control, control_app
+        from .serving import Server
+
+        path = state.clear_control()
+        server = Server(control_app(supervisor), [bind_control(path)], drain=1.0)
+        try:
+            await server.start()
+            await nursery
+            await _supervise(supervisor, reload)
+        finally:
+            await supervisor.stop()
+            await server.stop()
+            path.unlink(missing_ok=True)
+
+
+async def _supervise(supervisor: Supervisor, reload: bool) -> None:
+    began = time.monotonic()
+    starting = asyncio.create_task(supervisor.start())
+    over = asyncio.create_task(supervisor.over.wait())
+    tasks = [starting, over]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if supervisor.over.is_set():
+            return
+        starting.result()
+        _announce(supervisor, time.monotonic() - began)
+        if reload:
+            tasks.append(asyncio.create_task(_reload(supervisor)))
+        await asyncio.wait([over, *tasks[2:]], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _on_signals(supervisor: Supervisor) -> None:
+    def asked() -> None:
+        if supervisor.over.is_set():
+            os._exit(130)  # asked twice: the nursery ends everything, and quickly
+        supervisor.over.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, asked)
+
+
+def _announce(supervisor: Supervisor, seconds: float) -> None:
+    replicas = list(supervisor.everything())
+    missing = [replica.name for replica in replicas if not replica.ready]
+    ready = len(replicas) - len(missing)
+    supervisor.logs.write(
+        "fleet",
+        [
+            f"{ready} of {len(replicas)} processes are ready after {seconds:.1f} s"
+            + (f"; not ready: {', '.join(missing)}" if missing else ""),
+            f"front door: {supervisor.recipes.front_url()}",
+        ],
+    )
+
+
+async def _reload(supervisor: Supervisor) -> None:
+    """Restart what changed, and only that."""
+    file = supervisor.fleet.file
+
+    def folders() -> dict[str, Path]:
+        names = supervisor.chosen()
+        return {
+            name: app.path for name in names if (app := supervisor.fleet.apps[name]).url is None
+        }
+
+    def watched() -> list[Path]:
+        return [file, *dict.fromkeys(folders().values())]
+
+    async for changed in changes(watched, supervisor.pace.watch_every):
+        names = set().union(*(owners(path, folders()) for path in changed))
+        with_file = str(file) in changed
+        if with_file:
+            changed.discard(str(file))
+            names = set().union(*(owners(path, folders()) for path in changed))
+            await _apply(supervisor, file)
+        names &= set(supervisor.chosen())
+        if names:
+            listed = ", ".join(sorted(names))
+            supervisor.logs.write("fleet", [f"files have changed; restarting {listed}"])
+            await asyncio.gather(*(supervisor.restart(name) for name in sorted(names)))
+
+
+async def _apply(supervisor: Supervisor, file: Path) -> None:
+    try:
+        fleet = load(file)
+    except SpecError as error:
+        lines = str(error).split("\n")
+        supervisor.logs.write("fleet", ["fleet.toml cannot be used; all goes on as before", *lines])
+        return
+    supervisor.logs.write("fleet", ["fleet.toml has changed; applying the difference"])
+    await supervisor.apply(fleet)
+
+
+# -- detached ----------------------------------------------------------------------------------
+
+
+def _detach(fleet: Fleet, only: Sequence[str], reload: bool, output: TextIO) -> int:
+    state = State(fleet.state)
+    state.prepare()
+    path = state.logs / _OUTPUT
+    options = ["--reload"] if reload else []
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "skerry.fleet.up", str(fleet.file), *options, *only],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=fleet.root,
+            start_new_session=True,
+        )
+    control = Control(fleet.root)
+    seen: dict[str, str] = {}
+    while True:
+        if process.poll() is not None:
+            said = path.read_text("utf-8", "replace").strip()
+            raise FleetFailed(said or f"the supervisor ended with status {process.returncode}")
+        with contextlib.suppress(NotRunning):
+            status = control.status()
+            if status["pid"] == process.pid:
+                _progress(status, seen, output)
+                if status["settled"]:
+                    return _verdict(status, output)
+        time.sleep(0.03)
+
+
+def _progress(status: dict[str, Any], seen: dict[str, str], output: TextIO) -> None:
+    for row in (*status["backings"], *status["instances"]):
+        if seen.get(row["id"]) != row["state"]:
+            seen[row["id"]] = row["state"]
+            if row["state"] in ("ready", "backoff", "crashed", "unhealthy"):
+                detail = f"  {row['detail']}" if row["detail"] else f"  {row['url']}"
+                print(f"{row['id']}  {row['state']}{detail}", file=output, flush=True)
+
+
+def _verdict(status: dict[str, Any], output: TextIO) -> int:
+    rows = [*status["backings"], *status["edges"], *status["instances"]]
+    missing = [row for row in rows if row["state"] != "ready"]
+    for row in missing:
+        detail = f": {row['detail']}" if row["detail"] else ""
+        print(f"{row['id']} is {row['state']}{detail}", file=output)
+        for line in row["last"]:
+            print(f"    {line}", file=output)
+    ready = len(rows) - len(missing)
+    print(f"{ready} of {len(rows)} ready; front door: {status['front']}", file=output)
+    return 1 if missing else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    file, *rest = arguments
+    reload = rest[:1] == ["--reload"]
+    only = rest[1:] if reload else rest
+    try:
+        asyncio.run(run(load(file), only=only, reload=reload))
+    except Error as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
