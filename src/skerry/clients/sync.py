@@ -115,7 +115,7 @@ class SyncClient(Generic[T]):
         return f"{self._client!r}.sync"
 
 
-class blocking(Generic[P, T]):  # noqa: N801 - used like a decorator, named like one
+class blocking(Generic[P, T]):
     """An asynchronous method as a blocking one, with the same arguments::
 
     class SchoolsSync(SyncClient[Schools]):
@@ -124,11 +124,11 @@ class blocking(Generic[P, T]):  # noqa: N801 - used like a decorator, named like
 
     def __init__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
         self._method = method
-        update_wrapper(self, method)
+        self.__doc__ = method.__doc__
 
     def __get__(self, instance: SyncClient[Any], owner: type[Any]) -> Callable[P, T]:
         if instance is None:  # looked at on the class, by help() or a test
-            return self._method  # type: ignore[unreachable]
+            return self._method
         method, client = self._method, instance._client
 
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -137,18 +137,18 @@ class blocking(Generic[P, T]):  # noqa: N801 - used like a decorator, named like
         return update_wrapper(call, method)
 
 
-class blocking_items(Generic[P, T]):  # noqa: N801
+class blocking_items(Generic[P, T]):
     """The same for a method that answers with ``Items``: they come by a plain ``for``."""
 
     def __init__(
         self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Items[T]]]
     ) -> None:
         self._method = method
-        update_wrapper(self, method)
+        self.__doc__ = method.__doc__
 
     def __get__(self, instance: SyncClient[Any], owner: type[Any]) -> Callable[P, SyncItems[T]]:
         if instance is None:
-            return self._method  # type: ignore[unreachable]
+            return self._method
         method, client = self._method, instance._client
 
         def call(*args: P.args, **kwargs: P.kwargs) -> SyncItems[T]:

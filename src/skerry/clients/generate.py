@@ -1,0 +1,303 @@
+"""A contract written down as one typed module that reads as if someone had typed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .annotations import Speller
+from .endpoints import write_endpoint
+from .header import Header
+from .layout import Group, Text, docstring, entry, group, lay, prose, quoted, summary
+from .plan import Plan, PyAlias, PyArgument, PyEnum, PyField, PyOperation, PyProblem, PyRecord
+from .shapes import NO_DEFAULT
+
+RESERVED = frozenset(
+    {
+        *("Any", "AsyncIterable", "Client", "ClassVar", "Decimal", "Endpoint", "File", "IntEnum"),
+        *("Items", "Literal", "Mapping", "OneOf", "Problem", "Redirect", "StrEnum", "Struct"),
+        *("SyncClient", "TypeAlias", "UUID", "UNSET", "UnsetType", "Invalid", "Overloaded"),
+    }
+)
+"""Names that a generated module imports, and that its classes therefore do not have."""
+
+
+def module(plan: Plan, header: Header, *, width: int = 88) -> str:
+    """The text of the client module.
+
+    Args:
+        plan: the contract; made with ``reserved=RESERVED``.
+        header: what the module says about where it is from.
+        width: of a line.
+    """
+    return _Module(plan, header, width).text()
+
+
+class _Module:
+    def __init__(self, plan: Plan, header: Header, width: int) -> None:
+        self._plan = plan
+        self._header = header
+        self._width = width
+        self._speller = Speller(plan)
+
+    def text(self) -> str:
+        sections = [
+            *(
+                self._class(made)
+                for made in self._plan.classes.values()
+                if not isinstance(made, PyAlias)
+            ),
+            *self._aliases(),
+            *(self._problem(problem) for problem in self._plan.problems if not problem.core),
+            self._client(),
+            self._sync(),
+            self._endpoints(),
+        ]
+        body = "\n\n\n".join("\n".join(section) for section in sections if section)
+        top = [*self._header.lines(), *self._opening(), "", "from __future__ import annotations"]
+        return "\n".join([*top, "", *self._imports(), "", "", body, ""])
+
+    def _opening(self) -> list[str]:
+        api = self._plan.api
+        title = f"{api.title} {api.version}".strip()
+        first, rest = summary(api.description, self._width - len(title) - 8)
+        if first and len(first) + len(title) + 8 <= self._width:
+            return docstring([f"{title}: {first}", prose(rest, self._width)], 0, self._width)
+        return docstring([f"{title}.", prose(api.description, self._width)], 0, self._width)
+
+    def _imports(self) -> list[str]:
+        groups = self._speller.imports()
+        lines: list[str] = []
+        for names in groups:
+            block: list[str] = []
+            for source, imported in names:
+                if not imported:
+                    block.append(source)
+                    continue
+                line = group(f"from {source} import (", imported, ")", literal=True)
+                flat = f"from {source} import {', '.join(imported)}"
+                block += [flat] if len(flat) <= self._width else lay(line, 0, 0)
+            lines += ["", *block] if lines else block
+        return lines
+
+    def _class(self, made: PyRecord | PyEnum | PyAlias) -> list[str]:
+        return self._enum(made) if isinstance(made, PyEnum) else self._record(made)
+
+    def _enum(self, made: PyEnum) -> list[str]:
+        text = isinstance(made.members[0][1], str)
+        base = self._speller.use("StrEnum" if text else "IntEnum")
+        lines = [f"class {made.name}({base}):"]
+        doc = docstring(self._described(made.doc, 1), 1, self._width)
+        lines += [*doc, ""] if doc else []
+        for name, value in made.members:
+            lines += lay(f"{name} = {self._speller.value(value)}", 1, self._width)
+        return lines
+
+    def _record(self, made: PyRecord | PyAlias) -> list[str]:
+        assert isinstance(made, PyRecord)
+        options = [self._speller.use("Struct"), "kw_only=True"]
+        if made.tag_field:
+            if made.tag_field != "type":
+                options.append(f"tag_field={quoted(made.tag_field)}")
+            options.append(f"tag={quoted(made.tag)}")
+        if made.rename:
+            options.append(f"rename={quoted(made.rename)}")
+        lines = lay(group(f"class {made.name}(", options, "):"), 0, self._width)
+        doc = docstring(self._described(made.doc, 1, made.fields), 1, self._width)
+        body: list[str] = []
+        if made.const:
+            hint = f"{self._speller.use('ClassVar')}[{self._speller.use('Literal')}"
+            body += lay(
+                f"{made.const}: {hint}[{quoted(made.tag)}]] = {quoted(made.tag)}", 1, self._width
+            )
+        for field in made.fields:
+            body += self._field(field, renamed=bool(made.rename))
+        if doc and body:
+            doc = [*doc, ""]
+        return [*lines, *doc, *(body or ([] if doc else ["    pass"]))]
+
+    def _field(self, field: PyField, *, renamed: bool) -> list[str]:
+        hint = self._speller.hint(field.shape, optional=_unset(field.default))
+        default = self._speller.default(field.default)
+        if field.name != field.wire and not renamed:
+            options: list[Text] = [f"name={quoted(field.wire)}"]
+            if default in ("[]", "{}"):
+                options.append(f"default_factory={'list' if default == '[]' else 'dict'}")
+            elif default:
+                options.append(f"default={default}")
+            call = group(f"{self._speller.use('field')}(", options, ")")
+            return self._assignment(f"{field.name}: {hint}", call)
+        return self._assignment(f"{field.name}: {hint}", default, annotation=hint)
+
+    def _assignment(self, left: str, right: Text, annotation: str = "") -> list[str]:
+        if isinstance(right, Group):
+            return lay(Group(f"{left} = {right.head}", right.items, right.tail), 1, self._width)
+        line = f"    {left} = {right}" if right else f"    {left}"
+        if len(line) <= self._width:
+            return [line]
+        return self._speller.long_field(left, str(right), annotation, self._width)
+
+    def _described(self, text: str, depth: int, fields: Iterable[PyField] = ()) -> list[str]:
+        width = self._width - 4 * depth
+        first, rest = summary(text, width - 6)
+        blocks = [prose(first, width), prose(rest, width)]
+        entries = [entry(f.name, f.doc, width) for f in fields if f.doc]
+        if entries:
+            blocks.append("Attributes:\n" + "\n".join(entries))
+            if not blocks[0]:
+                blocks = blocks[2:]
+        return blocks
+
+    def _aliases(self) -> Iterator[list[str]]:
+        pending = [made for made in self._plan.classes.values() if isinstance(made, PyAlias)]
+        done: set[str] = {m.name for m in self._plan.classes.values() if not isinstance(m, PyAlias)}
+        while pending:
+            ready = [a for a in pending if self._speller.names_in(a.shape) <= done] or pending[:1]
+            for made in ready:
+                pending.remove(made)
+                done.add(made.name)
+                head = f"{made.name}: {self._speller.use('TypeAlias')} = "
+                lines = self._speller.long_alias(head, made.shape, self._width)
+                doc = docstring(self._described(made.doc, 0), 0, self._width)
+                yield [*lines, *doc]
+
+    def _problem(self, made: PyProblem) -> list[str]:
+        options = [self._speller.use("Problem")]
+        options += [f"status={made.status}"] if made.status else []
+        options += [f"type={quoted(made.type)}"] if made.type else []
+        lines = lay(group(f"class {made.name}(", options, "):"), 0, self._width)
+        doc = docstring(self._described(made.doc, 1, made.fields), 1, self._width)
+        body: list[str] = []
+        renamed = [f for f in made.fields if f.name != f.wire]
+        if renamed:
+            mapping = group(
+                f"__wire__: {self._speller.use('ClassVar')}"
+                f"[{self._speller.use('Mapping')}[str, str]] = {{",
+                [f"{quoted(f.name)}: {quoted(f.wire)}" for f in renamed],
+                "}",
+                literal=True,
+            )
+            body += lay(mapping, 1, self._width)
+        for field in made.fields:
+            hint = self._speller.hint(field.shape, optional=_unset(field.default))
+            default = self._speller.default(field.default)
+            body += self._assignment(f"{field.name}: {hint}", default, annotation=hint)
+        if doc and body:
+            doc = [*doc, ""]
+        return [*lines, *doc, *(body or ([] if doc else ["    pass"]))]
+
+    def _client(self) -> list[str]:
+        plan = self._plan
+        lines = [f"class {plan.name}({self._speller.use('Client')}):"]
+        about = [f"Calls {plan.app}."]
+        if plan.api.left_out:
+            about.append(
+                "Not here:\n"
+                + "\n".join(entry(what, why, self._width - 4) for what, why in plan.api.left_out)
+            )
+        lines += [*docstring(about, 1, self._width), ""]
+        lines.append(f"    __app__ = {quoted(plan.app)}")
+        if plan.api.url:
+            lines.append(f"    __url__ = {quoted(plan.api.url)}")
+        for operation in plan.operations:
+            lines += ["", *self._method(operation)]
+        lines += [
+            "",
+            "    @property",
+            f"    def sync(self) -> {plan.name}Sync:",
+            '        """The same methods for code that does not await."""',
+            f"        return {plan.name}Sync(self)",
+        ]
+        return lines
+
+    def _method(self, operation: PyOperation) -> list[str]:
+        items: list[Text] = ["self"]
+        starred = False
+        for argument in operation.arguments:
+            if not argument.positional and not starred:
+                items.append("*")
+                starred = True
+            items.append(self._argument(argument))
+        answer = self._speller.answer(operation)
+        head = group(f"async def {operation.name}(", items, f") -> {answer}:")
+        call = group(
+            "await self._call(",
+            [_constant(operation), *(a.name for a in operation.arguments)],
+            ")",
+        )
+        if answer != "None":
+            call = Group(f"return {call.head}", call.items, call.tail)
+        doc = docstring(self._operation_doc(operation), 2, self._width)
+        return [*lay(head, 1, self._width), *doc, *lay(call, 2, self._width)]
+
+    def _argument(self, argument: PyArgument) -> str:
+        hint = self._speller.argument(argument)
+        if argument.default is NO_DEFAULT:
+            return f"{argument.name}: {hint}"
+        return f"{argument.name}: {hint} = {self._speller.default(argument.default)}"
+
+    def _operation_doc(self, operation: PyOperation) -> list[str]:
+        width = self._width - 8
+        source = operation.source
+        text = source.summary or source.description
+        first, rest = summary(text, width - 6)
+        if first and first[-1] not in ".!?:":
+            first += "."
+        more = source.description if source.summary else ""
+        blocks = [prose(first, width), prose(rest, width)]
+        if more.strip() and more.strip().rstrip(".") != source.summary.strip().rstrip("."):
+            blocks.append(prose(more, width))
+        if source.deprecated:
+            blocks.append("Deprecated.")
+        blocks += [prose(note, width) for note in source.notes]
+        entries = [entry(a.name, a.doc, width) for a in operation.arguments if a.doc]
+        if entries:
+            blocks.append("Args:\n" + "\n".join(entries))
+        raises = self._raises_doc(operation, width)
+        if raises:
+            blocks.append("Raises:\n" + "\n".join(raises))
+        blocks = [block for block in blocks if block]
+        if not blocks or blocks[0].startswith(("Args:", "Raises:")):
+            blocks.insert(0, f"{source.method} {source.path}.")
+        return blocks
+
+    def _raises_doc(self, operation: PyOperation, width: int) -> list[str]:
+        statuses: dict[str, list[str]] = {}
+        for status, problems in operation.raises:
+            for problem in problems:
+                label = "any other status" if status == "default" else str(status)
+                statuses.setdefault(problem.name, []).append(label)
+        return [entry(name, f"{', '.join(found)}.", width) for name, found in statuses.items()]
+
+    def _sync(self) -> list[str]:
+        plan = self._plan
+        base = self._speller.use("SyncClient")
+        lines = [
+            f"class {plan.name}Sync({base}[{plan.name}]):",
+            f'    """``{plan.name}`` for code that does not await."""',
+        ]
+        if plan.operations:
+            lines.append("")
+        for operation in plan.operations:
+            kind = "blocking_items" if self._speller.streams(operation) else "blocking"
+            call = group(
+                f"{operation.name} = {self._speller.use(kind)}(",
+                [f"{plan.name}.{operation.name}"],
+                ")",
+            )
+            lines += lay(call, 1, self._width)
+        return lines
+
+    def _endpoints(self) -> list[str]:
+        lines: list[str] = []
+        for operation in self._plan.operations:
+            made = write_endpoint(_constant(operation), operation, self._speller)
+            lines += lay(made, 0, self._width)
+        return lines
+
+
+def _constant(operation: PyOperation) -> str:
+    return f"_{operation.name.upper()}"
+
+
+def _unset(default: object) -> bool:
+    return repr(default) == "UNSET"

@@ -1,0 +1,186 @@
+"""Laying out Python text as its formatters do, so that running one afterwards changes nothing.
+
+Only what generated modules need: brackets that are split when a line is too long, and
+docstrings. The rules are those of Black's stable style, which ruff follows.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Text in brackets that may be split.
+
+    Attributes:
+        head: up to and with the opening bracket.
+        items: what is between, without commas.
+        tail: from the closing bracket on.
+        literal: a list, dict or tuple of its own, which is never split half-way: either all on
+            one line or one item a line.
+        separator: between items; ``|`` stands at the beginning of lines, a comma at the end.
+    """
+
+    head: str
+    items: tuple[Text, ...]
+    tail: str
+    literal: bool = False
+    separator: str = ", "
+
+    def __str__(self) -> str:
+        return f"{self.head}{self.separator.join(map(str, self.items))}{self.tail}"
+
+
+Text = str | Group
+
+
+def group(head: str, items: Sequence[Text], tail: str, *, literal: bool = False) -> Group:
+    return Group(head, tuple(items), tail, literal)
+
+
+def lay(text: Text, depth: int, width: int, after: str = "") -> list[str]:
+    """The lines of ``text``.
+
+    Args:
+        depth: of its indentation.
+        width: of a line, at most, where that can be had.
+        after: what must still follow on the last line.
+    """
+    pad = INDENT * depth
+    line = f"{pad}{text}{after}"
+    if len(line) <= width or isinstance(text, str) or not text.items:
+        return [line]
+    inner = text.separator.join(map(str, text.items))
+    if not text.literal and len(pad) + len(INDENT) + len(inner) <= width:
+        return [f"{pad}{text.head}", f"{pad}{INDENT}{inner}", f"{pad}{text.tail}{after}"]
+    lines = [f"{pad}{text.head}"]
+    for index, item in enumerate(text.items):
+        if text.separator == " | ":
+            lines += lay(item if index == 0 else _barred(item), depth + 1, width)
+        else:
+            comma = "" if text.head.endswith("[") and len(text.items) == 1 else ","
+            lines += lay(item, depth + 1, width, comma)
+    return [*lines, f"{pad}{text.tail}{after}"]
+
+
+def _barred(item: Text) -> Text:
+    if isinstance(item, str):
+        return f"| {item}"
+    return Group(f"| {item.head}", item.items, item.tail, item.literal, item.separator)
+
+
+def quoted(text: str) -> str:
+    """A string literal as formatters write it: in double quotes unless that needs more
+    backslashes."""
+    plain = repr(text)
+    if plain.startswith("'") and '"' not in text:
+        return '"' + plain[1:-1].replace("\\'", "'") + '"'
+    if plain.startswith("'") and '"' in text and "'" in text:
+        return '"' + plain[1:-1].replace("\\'", "'").replace('"', '\\"') + '"'
+    return plain
+
+
+def docstring(blocks: Sequence[str], depth: int, width: int) -> list[str]:
+    """A docstring of paragraphs, each already lines; nothing where there is nothing to say."""
+    text = "\n\n".join(block for block in blocks if block)
+    if not text:
+        return []
+    text = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    pad = INDENT * depth
+    if text.endswith('"'):
+        text = text[:-1] + '\\"'
+    if "\n" not in text and len(pad) + len(text) + 6 <= width:
+        return [f'{pad}"""{text}"""']
+    first, *rest = text.split("\n")
+    return [
+        f'{pad}"""{first}',
+        *(f"{pad}{line}" if line else "" for line in rest),
+        f'{pad}"""',
+    ]
+
+
+def entry(name: str, text: str, width: int) -> str:
+    """One line of a docstring's list: ``name: what it is``, wrapped with a hanging indent."""
+    lines = prose(text, width - len(INDENT) * 2).split("\n")
+    body = "\n".join(f"{INDENT * 2}{line}" if line else "" for line in lines[1:])
+    head = f"{INDENT}{name}: {lines[0]}"
+    if len(head) > width:
+        wrapped = textwrap.wrap(
+            head.strip(),
+            width,
+            initial_indent=INDENT,
+            subsequent_indent=INDENT * 2,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        head = "\n".join(wrapped)
+    return f"{head}\n{body}" if body else head
+
+
+def prose(text: str, width: int) -> str:
+    """Text from a contract, wrapped: paragraphs are filled, lists, tables and code are kept."""
+    out: list[str] = []
+    paragraph: list[str] = []
+    fenced = False
+
+    def flush() -> None:
+        if paragraph:
+            out.extend(_fill(" ".join(paragraph), width))
+            paragraph.clear()
+
+    for line in _clean(text).split("\n"):
+        stripped = line.strip()
+        if stripped.startswith(("```", "~~~")):
+            flush()
+            fenced = not fenced
+            out.append(stripped)
+        elif fenced or stripped.startswith("|"):
+            flush()
+            out.append(line.rstrip())
+        elif not stripped:
+            flush()
+            if out and out[-1]:
+                out.append("")
+        elif re.match(r"([-*+•]|\d+[.)]|#{1,6}|>)\s", stripped):
+            flush()
+            out.extend(_fill(stripped, width, hang="  "))
+        else:
+            paragraph.append(stripped)
+    flush()
+    return "\n".join(out).strip()
+
+
+def _fill(text: str, width: int, hang: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, max(width, 30), subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _clean(text: str) -> str:
+    """Without control characters and without HTML, which some contracts are written in."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
+    if re.search(r"</[a-z]+>|<br ?/?>", text):
+        text = re.sub(r"</?(p|br|ul|ol|div|h\d)\b[^>]*>", "\n", text)
+        text = re.sub(r"<li\b[^>]*>", "\n- ", text)
+        text = re.sub(r"</?code\b[^>]*>", "`", text)
+        text = html.unescape(re.sub(r"</?[a-zA-Z][^>]*>", "", text))
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def summary(text: str, width: int) -> tuple[str, str]:
+    """The first sentence or line of a text, on one line where it fits, and the rest."""
+    text = _clean(text).strip()
+    first, _, rest = text.partition("\n\n")
+    first = " ".join(first.split())
+    if len(first) > width:
+        sentence = re.match(r"(.{10,}?[.!?])\s+(?=[A-Z`\[(])", first)
+        if sentence and len(sentence.group(1)) <= width:
+            return sentence.group(1), f"{first[sentence.end() :]}\n\n{rest}".strip()
+    return first, rest.strip()

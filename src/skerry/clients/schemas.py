@@ -1,0 +1,614 @@
+"""JSON Schema, as OpenAPI 3.0 and 3.1 use it, into shapes.
+
+Two dialects and many habits come in; what goes out is small. Null is told apart from absent,
+``allOf`` is merged, inline objects and long enumerations get names from where they stand, and
+what a schema says beyond its shape (bounds, patterns) is left to the server that checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from .document import Node
+from .names import words
+from .shapes import (
+    NO_DEFAULT,
+    Alias,
+    Anything,
+    Enumeration,
+    Field,
+    ListOf,
+    Literals,
+    MapOf,
+    Named,
+    Nullable,
+    Record,
+    Ref,
+    Scalar,
+    ScalarKind,
+    Shape,
+    Union,
+)
+
+_FORMATS: dict[str, ScalarKind] = {
+    "date-time": "datetime",
+    "date": "date",
+    "time": "time",
+    "uuid": "uuid",
+    "decimal": "decimal",
+    "byte": "bytes",
+    "base64": "bytes",
+    "binary": "file",
+}
+_MEANING = frozenset(
+    (
+        *("type", "properties", "additionalProperties", "items", "prefixItems", "enum", "const"),
+        *("allOf", "oneOf", "anyOf", "format", "patternProperties", "$ref", "nullable"),
+        *("contentEncoding", "discriminator", "required"),
+    )
+)
+_SHORT = 40  # characters an inline enumeration may have and still be written where it stands
+_MANY = 4  # members that a union may have, likewise
+_DEPTH = 80  # of schemas in schemas; real ones stay under 20
+
+
+@dataclass(slots=True)
+class Flat:
+    """A schema and all that ``allOf`` adds to it, laid side by side.
+
+    Attributes:
+        others: what is no object: unions, scalars and references to them.
+    """
+
+    properties: dict[str, Node] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+    additional: Node | None = None
+    others: list[Node] = field(default_factory=list)
+    description: str = ""
+    nullable: bool = False
+    is_object: bool = False
+
+
+class Schemas:
+    """Reads schemas, each named one once.
+
+    Attributes:
+        named: what was found, by key, each where its first reader met it.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.named: dict[str, Named] = {}
+        self._root = root
+        self._known: dict[str, Shape] = {}
+        self._reading: set[str] = set()
+        self._order: dict[str, tuple[int, ...]] = {}
+        self._place: tuple[int, ...] = (1,)
+        self._depth = 0
+        components = root.child("components").child("schemas").value
+        self._component = {
+            f"#/components/schemas/{name.replace('~', '~0').replace('/', '~1')}": index
+            for index, name in enumerate(components)
+        }
+        self._children: dict[str, list[Node]] | None = None
+
+    def in_order(self) -> dict[str, Named]:
+        """What was found: components as the document orders them, each after the inline
+        shapes inside it, then what the operations brought."""
+        return {key: self.named[key] for key in sorted(self.named, key=self._order.__getitem__)}
+
+    def read(self, node: Node, hint: str) -> Shape:
+        """The shape of a schema.
+
+        Args:
+            node: the schema, or a reference to it.
+            hint: words to name it by, should it need a name.
+        """
+        if isinstance(node.value, bool):
+            return Anything()
+        node.object()
+        self._depth += 1
+        if self._depth > _DEPTH:
+            node.fail("schemas are nested too deeply here")
+        try:
+            if "$ref" in node.value:
+                return self._reference(node, hint)
+            return self._inline(node, hint, named=False)
+        finally:
+            self._depth -= 1
+
+    def _reference(self, node: Node, hint: str) -> Shape:
+        siblings = {key for key in node.value if key in _MEANING and key != "$ref"}
+        if siblings - {"nullable", "required", "type"}:
+            without = {k: v for k, v in node.value.items() if k != "$ref"}
+            both = {"allOf": [{"$ref": node.value["$ref"]}, without]}
+            return self._inline(_with(node, both), hint, named=False)
+        shape = self._component_shape(node.document.resolve(str(node.value["$ref"]), node))
+        return nullable(shape) if node.flag("nullable") else shape
+
+    def _component_shape(self, target: Node) -> Shape:
+        """The shape of what a reference leads to, under that place's name."""
+        key = target.id
+        if key in self._known:
+            return self._known[key]
+        if key in self._reading:  # a schema inside itself
+            return nullable(Ref(key)) if self._is_nullable(target) else Ref(key)
+        self._reading.add(key)
+        try:
+            with self._placed((0, self._component.get(key, len(self._component)))):
+                shape = self._named(target, key)
+        finally:
+            self._reading.discard(key)
+        self._known[key] = shape
+        return shape
+
+    def _named(self, target: Node, key: str) -> Shape:
+        if isinstance(target.value, bool):
+            return Anything()
+        if "$ref" in target.object().value:
+            return self._reference(target, _name_of(target))
+        return self._inline(target, _name_of(target), named=True, key=key)
+
+    @contextmanager
+    def _placed(self, place: tuple[int, ...]) -> Iterator[None]:
+        before, self._place = self._place, place
+        try:
+            yield
+        finally:
+            self._place = before
+
+    def _is_nullable(self, node: Node) -> bool:
+        value = node.value
+        kind = value.get("type")
+        return value.get("nullable") is True or (isinstance(kind, list) and "null" in kind)
+
+    def _register(self, key: str, shape: Named) -> Ref:
+        if key not in self.named:
+            self.named[key] = shape
+            self._order[key] = (*self._place, len(self._order))
+        return Ref(key)
+
+    def _inline(self, node: Node, hint: str, *, named: bool, key: str = "") -> Shape:
+        """The shape of a schema that is no reference itself.
+
+        Args:
+            named: whether it is a component, and so deserves its name where it can bear one.
+            key: to register it under; its own place by default.
+        """
+        value, key = node.value, key or node.id
+        if "enum" in value or "const" in value:
+            return self._enumeration(node, hint, key, named)
+        if isinstance(value.get("type"), list):
+            return self._several_types(node, hint, key, named)
+        shape = self._union_of_children(node, key) if named else None
+        if shape is None:
+            if any(node.items(word) for word in ("allOf", "oneOf", "anyOf")):
+                shape = self._composed(node, hint, key, named)
+            else:
+                shape = self._plain(node, hint, key)
+        return nullable(shape) if node.flag("nullable") else shape
+
+    def _plain(self, node: Node, hint: str, key: str) -> Shape:
+        value = node.value
+        kind = value.get("type")
+        if kind is None:
+            if "properties" in value or "additionalProperties" in value:
+                kind = "object"
+            elif "items" in value:
+                kind = "array"
+            elif value.get("format") in _FORMATS:
+                kind = "string"
+            else:
+                return Anything()
+        if kind == "object":
+            return self._object(node, hint, key)
+        if kind == "array":
+            item = node.step("items")
+            return ListOf(Anything() if item is None else self.read(item, _singular(hint)))
+        return self._scalar(node, kind)
+
+    def _scalar(self, node: Node, kind: Any) -> Shape:
+        form = node.value.get("format")
+        form = form if isinstance(form, str) else ""
+        match kind:
+            case "string":
+                if node.value.get("contentEncoding") == "base64":
+                    return Scalar("bytes")
+                return Scalar(_FORMATS.get(form, "str"))
+            case "integer":
+                return Scalar("int")
+            case "number":
+                return Scalar("decimal" if form == "decimal" else "float")
+            case "boolean":
+                return Scalar("bool")
+            case "null":
+                return nullable(Anything())
+            case "file":  # Swagger's, in documents that were converted by hand
+                return Scalar("file")
+        return node.fail(
+            f"there is no type {kind!r}; there are string, number, integer, boolean, array, "
+            "object and null"
+        )
+
+    def _several_types(self, node: Node, hint: str, key: str, named: bool) -> Shape:
+        """3.1's ``type: [string, "null"]``."""
+        kinds = [kind for kind in node.value["type"] if kind != "null"]
+        shapes = [
+            self._inline(_with(node, {**node.value, "type": kind}), hint, named=named, key=key)
+            for kind in kinds
+        ]
+        shape = union(shapes) if shapes else Anything()
+        return nullable(shape) if "null" in node.value["type"] else shape
+
+    def _object(self, node: Node, hint: str, key: str) -> Shape:
+        flat = self.flatten(node)
+        if flat.properties:
+            return self._record(flat, hint, key, deprecated=node.flag("deprecated"))
+        return self._map(node, hint)
+
+    def _map(self, node: Node, hint: str) -> Shape:
+        extra = node.step("additionalProperties")
+        if extra is not None and isinstance(extra.value, dict) and extra.value:
+            return MapOf(self.read(extra, f"{hint} value"))
+        patterns = list(node.children("patternProperties"))
+        if len(patterns) == 1:
+            return MapOf(self.read(patterns[0][1], f"{hint} value"))
+        return MapOf(Anything())
+
+    def _record(self, flat: Flat, hint: str, key: str, *, deprecated: bool = False) -> Ref:
+        record = Record(hint, [], flat.description, deprecated)
+        with self._inside(key):
+            record.fields = self.fields(flat, hint)
+        return self._register(key, record)
+
+    @contextmanager
+    def _inside(self, key: str) -> Iterator[None]:
+        """An inline schema that is met again on the way down is inside itself."""
+        added = key not in self._reading
+        self._reading.add(key)
+        try:
+            yield
+        finally:
+            if added:
+                self._reading.discard(key)
+
+    def fields(self, flat: Flat, hint: str) -> list[Field]:
+        """The fields of a record, in the order the document has them."""
+        return [
+            self._field(name, node, name in flat.required, f"{hint} {name}")
+            for name, node in flat.properties.items()
+        ]
+
+    def _field(self, name: str, node: Node, required: bool, hint: str) -> Field:
+        shape = self.read(node, hint)
+        if isinstance(node.value, bool):
+            return Field(name, shape, required)
+        return Field(
+            name,
+            shape,
+            required,
+            description=node.prose("description"),
+            default=node.value.get("default", NO_DEFAULT),
+            read_only=node.flag("readOnly"),
+            write_only=node.flag("writeOnly"),
+            deprecated=node.flag("deprecated"),
+        )
+
+    def flatten(self, node: Node, seen: frozenset[str] = frozenset()) -> Flat:
+        """An object with everything that ``allOf`` adds to it, references followed."""
+        node = node.follow()
+        flat = Flat()
+        if isinstance(node.value, bool):
+            return flat
+        node.object()
+        if node.id in seen:
+            node.fail("this schema is part of itself by allOf")
+        seen |= {node.id}
+        for part in node.items("allOf"):
+            self._merge(flat, part, seen)
+        value = node.value
+        for name, child in node.children("properties"):
+            known = flat.properties.get(name)
+            if known is None or _says_something(child):
+                flat.properties[name] = child
+        flat.required |= {name for name in value.get("required") or () if isinstance(name, str)}
+        extra = node.step("additionalProperties")
+        if extra is not None and isinstance(extra.value, dict) and extra.value:
+            flat.additional = extra
+        flat.description = node.prose("description") or flat.description or node.prose("title")
+        flat.is_object = flat.is_object or value.get("type") == "object" or "properties" in value
+        return flat
+
+    def _merge(self, flat: Flat, part: Node, seen: frozenset[str]) -> None:
+        target = part.follow()
+        if isinstance(target.value, bool) or not _says_something(target):
+            return
+        target.object()
+        if not _is_object(target):
+            flat.others.append(part)
+            return
+        inner = self.flatten(target, seen)
+        for name, child in inner.properties.items():
+            if name not in flat.properties or _says_something(child):
+                flat.properties[name] = child
+        flat.required |= inner.required
+        flat.additional = inner.additional or flat.additional
+        flat.others += inner.others
+        for word in ("oneOf", "anyOf"):
+            if any(_is_object(m.follow()) for m in target.items(word)):
+                flat.others.append(_with(target, {word: target.value[word]}))
+        flat.is_object = True
+        flat.description = flat.description or inner.description
+
+    def _composed(self, node: Node, hint: str, key: str, named: bool) -> Shape:
+        """A schema of ``allOf``, ``oneOf`` or ``anyOf``, or several of them."""
+        parts = [part for part in node.items("allOf") if _says_something(part)]
+        alternatives = [
+            member
+            for word in ("oneOf", "anyOf")
+            for member in node.items(word)
+            if _says_something(member, requirements=False)
+        ]
+        alone = "properties" not in node.value
+        if len(parts) == 1 and alone and not alternatives:
+            return (
+                self.read(parts[0], hint)
+                if "$ref" in parts[0].value
+                else self._inline(parts[0], hint, named=named, key=key)
+            )
+        if alternatives and not parts and alone:
+            return self._union(node, alternatives, hint, key, named)
+        flat = self.flatten(node)
+        flat.others += alternatives
+        return self._merged(node, flat, hint, key)
+
+    def _merged(self, node: Node, flat: Flat, hint: str, key: str) -> Shape:
+        objects = [other for other in flat.others if self._alternatives(other)]
+        if flat.properties and not objects:
+            return self._record(flat, hint, key)
+        if not flat.properties:
+            if len(flat.others) == 1:
+                return self.read(flat.others[0], hint)
+            if not flat.others:
+                return self._map(node, hint)
+            shapes = [self.read(other, hint) for other in flat.others]
+            return next((shape for shape in shapes if shape != Anything()), Anything())
+        # What all have in common, in each of the alternatives.
+        members: list[Shape] = []
+        for index, choice in enumerate(c for other in objects for c in self._alternatives(other)):
+            extra = self.flatten(choice)
+            both = Flat(
+                {**flat.properties, **extra.properties},
+                flat.required | extra.required,
+                description=extra.description or flat.description,
+            )
+            label = choice.key if "$ref" not in choice.value else _name_of(choice.follow())
+            label = label if not label.isdigit() else str(index + 1)
+            members.append(self._record(both, f"{hint} {label}", f"{key}/{index}"))
+        return self._alias(union(members), hint, key, flat.description)
+
+    def _alternatives(self, node: Node) -> list[Node]:
+        """The objects that a union is one of; none where it only adds conditions."""
+        target = node.follow()
+        members = [m for word in ("oneOf", "anyOf") for m in target.items(word)]
+        if not members:
+            return [node] if _is_object(target) and target.value.get("properties") else []
+        return [m for m in members if self.flatten(m).properties]
+
+    def _union(self, node: Node, members: list[Node], hint: str, key: str, named: bool) -> Shape:
+        shapes: list[Shape] = []
+        for index, member in enumerate(members):
+            title = member.value.get("title") if isinstance(member.value, dict) else None
+            label = title if isinstance(title, str) and words(title) else str(index + 1)
+            own = hint if len(members) == 1 else f"{hint} {label}"
+            shapes.append(Nullable(Anything()) if _is_null(member) else self.read(member, own))
+        tag, tags = self._discriminator(node, members)
+        shape = union(shapes, tag, tags)
+        if named or _is_long(shape):
+            return self._alias(shape, hint, key, node.prose("description"))
+        return shape
+
+    def _alias(self, shape: Shape, hint: str, key: str, description: str) -> Shape:
+        """A name for a union; null stays outside, so that a field can say it itself."""
+        if isinstance(shape, Nullable):
+            return nullable(self._alias(shape.inner, hint, key, description))
+        if isinstance(shape, Union):
+            return self._register(key, Alias(hint, shape, description))
+        return shape
+
+    def _discriminator(
+        self, node: Node, members: list[Node]
+    ) -> tuple[str, tuple[tuple[str, str], ...]]:
+        said = node.child("discriminator")
+        tag = said.text("propertyName")
+        if not tag:
+            return "", ()
+        tags: list[tuple[str, str]] = []
+        for value, target in said.child("mapping").value.items():
+            found = self._mapped(said, str(target))
+            if found is not None:
+                tags.append((found.id, str(value)))
+        known = {key for key, _ in tags}
+        for member in members:
+            if isinstance(member.value, dict) and "$ref" in member.value:
+                target_node = member.follow()
+                if target_node.id not in known:
+                    tags.append((target_node.id, target_node.key))
+        return tag, tuple(tags)
+
+    def _mapped(self, node: Node, target: str) -> Node | None:
+        """What a discriminator's mapping names: by reference, or by a component's bare name."""
+        if "/" not in target and "#" not in target:
+            bare = self._root.child("components").child("schemas").step(target)
+            if bare is not None:
+                return bare.follow()
+        return node.document.resolve(target, node).follow()
+
+    def _union_of_children(self, node: Node, key: str) -> Shape | None:
+        """A component that others extend by ``allOf`` and that says by which property to tell
+        them apart: whoever refers to it means any of them."""
+        said = node.child("discriminator")
+        if not said.value or node.items("oneOf") or node.items("anyOf"):
+            return None
+        mapped = [
+            (str(value), self._mapped(said, str(target)))
+            for value, target in said.child("mapping").value.items()
+        ]
+        found = [(value, child) for value, child in mapped if child is not None]
+        if not found:
+            found = [(child.key, child) for child in self._extending(node)]
+        children = [(value, child) for value, child in found if child.id != node.id]
+        if not children or not all(self._extends(child, node) for _, child in children):
+            return None
+        shapes = [self._component_shape(child) for _, child in children]
+        tags = tuple((child.id, value) for value, child in children)
+        shape = union(shapes, said.text("propertyName"), tags)
+        return self._alias(shape, _name_of(node), key, node.prose("description"))
+
+    def _extends(self, child: Node, parent: Node) -> bool:
+        return any(part.follow().id == parent.id for part in child.items("allOf"))
+
+    def _extending(self, parent: Node) -> list[Node]:
+        if self._children is None:
+            self._children = {}
+            for _, component in self._root.child("components").children("schemas"):
+                if isinstance(component.value, dict):
+                    for part in component.items("allOf"):
+                        if isinstance(part.value, dict) and "$ref" in part.value:
+                            self._children.setdefault(part.follow().id, []).append(component)
+        return self._children.get(parent.id, [])
+
+    def _enumeration(self, node: Node, hint: str, key: str, named: bool) -> Shape:
+        values: list[Any]
+        if "enum" in node.value:
+            values = [item.value for item in node.items("enum")]
+        else:
+            values = [node.value["const"]]
+        null = None in values or self._is_nullable(node)
+        kept = list(dict.fromkeys(v for v in values if isinstance(v, str | int | float)))
+        labels = [str(item.value) for item in node.items("x-enum-varnames")]
+        shape = self._values(node, kept, labels if len(labels) == len(values) else [], named)
+        if isinstance(shape, Enumeration):
+            shape.name = hint
+            shape.description = node.prose("description")
+            return nullable(self._register(key, shape)) if null else self._register(key, shape)
+        return nullable(shape) if null else shape
+
+    def _values(
+        self, node: Node, values: list[Any], labels: list[str], named: bool
+    ) -> Shape | Enumeration:
+        if all(isinstance(value, str) for value in values) and values:
+            if labels or (named and len(values) > 1) or sum(len(v) + 4 for v in values) > _SHORT:
+                return Enumeration("", list(values), labels)
+            return Literals(tuple(values))
+        if any(isinstance(value, bool) for value in values):
+            return Scalar("bool") if all(isinstance(v, bool) for v in values) else Anything()
+        if any(isinstance(value, float) for value in values):
+            return Scalar("float")
+        if not values:
+            return Anything()
+        if labels and all(isinstance(value, int) for value in values):
+            return Enumeration("", list(values), labels)
+        return Literals(tuple(values))
+
+
+def nullable(shape: Shape) -> Shape:
+    return shape if isinstance(shape, Nullable) else Nullable(shape)
+
+
+def union(shapes: list[Shape], tag: str = "", tags: tuple[tuple[str, str], ...] = ()) -> Shape:
+    """One of several shapes, flattened, each once, null outermost."""
+    members: list[Shape] = []
+    null = False
+    for shape in shapes:
+        if isinstance(shape, Nullable):
+            null = True
+            if shape.inner == Anything():
+                continue
+            shape = shape.inner
+        members += shape.members if isinstance(shape, Union) else [shape]
+    members = list(dict.fromkeys(members))
+    if Scalar("str") in members:
+        members = [m for m in members if not (isinstance(m, Literals) and _textual(m))]
+    if Scalar("float") in members:
+        members = [m for m in members if m != Scalar("int")]
+    literals = [m for m in members if isinstance(m, Literals)]
+    if len(literals) > 1:
+        merged = Literals(tuple(dict.fromkeys(v for m in literals for v in m.values)))
+        members = [merged, *(m for m in members if not isinstance(m, Literals))]
+    if not members:
+        return Nullable(Anything())
+    made: Shape
+    if Anything() in members:
+        made = Anything()
+    else:
+        made = members[0] if len(members) == 1 else Union(tuple(members), tag, tags)
+    return Nullable(made) if null else made
+
+
+def _is_long(shape: Shape) -> bool:
+    """Whether a union is better called by a name than written where it stands."""
+    inner = shape.inner if isinstance(shape, Nullable) else shape
+    if not isinstance(inner, Union):
+        return False
+    names = [m.key.rpartition("/")[2] if isinstance(m, Ref) else "str" for m in inner.members]
+    return len(names) > _MANY or sum(map(len, names)) > _SHORT
+
+
+def _textual(literals: Literals) -> bool:
+    return all(isinstance(value, str) for value in literals.values)
+
+
+def _with(node: Node, value: Any) -> Node:
+    """The same place with other contents."""
+    return Node(node.document, node.file, node.pointer, value)
+
+
+def _is_null(node: Node) -> bool:
+    value = node.value
+    return isinstance(value, dict) and (
+        value.get("type") == "null" or value.get("enum") == [None] or value.get("const", 0) is None
+    )
+
+
+def _is_object(node: Node) -> bool:
+    value = node.value
+    if not isinstance(value, dict):
+        return False
+    if value.get("type") == "object" or "properties" in value or "additionalProperties" in value:
+        return True
+    return any(_is_object(part.follow()) for part in node.items("allOf"))
+
+
+def _says_something(node: Node, *, requirements: bool = True) -> bool:
+    """Whether a schema says more than words: otherwise it is there for its description, or to
+    add conditions on what others describe."""
+    if not isinstance(node.value, dict):
+        return False
+    meaning = _MEANING if requirements else _MEANING - {"required", "type"}
+    found = meaning.intersection(node.value)
+    if not requirements and node.value.get("type") not in (None, "object"):
+        return True
+    return bool(found)
+
+
+def _name_of(node: Node) -> str:
+    """What a schema that others refer to is called: the last step to it that is a word."""
+    for step in reversed(node.pointer.split("/")[1:]):
+        name = step.replace("~1", "/").replace("~0", "~")
+        if not name.isdigit() and name not in ("schema", "properties", "items", "allOf", "oneOf"):
+            return name
+    return node.file.rpartition("/")[2].partition(".")[0] or "value"
+
+
+def _singular(hint: str) -> str:
+    """Words for one of them, where English is plain enough to tell."""
+    if hint.endswith("ies") and len(hint) > 4:
+        return hint[:-3] + "y"
+    if hint.endswith(("sses", "xes", "ches", "shes")):
+        return hint[:-2]
+    if hint.endswith("s") and not hint.endswith(("ss", "us", "is")) and len(hint) > 3:
+        return hint[:-1]
+    return f"{hint} item"
