@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 from urllib.parse import unquote
 
+from msgspec import structs
+
 from skerry.contract.operation import Contract
 from skerry.core.answer import answer
 from skerry.core.clock import system
@@ -365,8 +367,10 @@ class _Running:
         except UnicodeDecodeError:
             return answer(BadRequest(detail="The path is not UTF-8."))
         mount = self._app._mounts.find(path)
-        if mount is not None:
-            return await as_service(mount[1], mount[0])(request)
+        if mount is not None and not self.router.knows(path):
+            prefix, app = mount
+            below_it = structs.replace(request, path=request.path[len(prefix) :] or "/")
+            return await as_service(app, prefix)(below_it)
         try:
             self.router.match(request.method, path)
         except NotFound as error:

@@ -78,11 +78,19 @@ def place(function: Callable[..., Any]) -> str:
     return f"{name} ({file}:{code.co_firstlineno})"
 
 
-def caller_locals(function: Callable[..., Any], depth: int = 2) -> dict[str, Any] | None:
-    """Names around a function defined inside another, where its annotations may live."""
+def caller_locals(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """Names around a function defined inside another, where its annotations may live.
+
+    To be called while the decorator runs: the frame that declares is the first one outside
+    this package.
+    """
     if "<locals>" not in getattr(function, "__qualname__", ""):
         return None
-    return dict(sys._getframe(depth).f_locals)
+    package = __name__.rpartition(".")[0]
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(package):
+        frame = frame.f_back
+    return dict(frame.f_locals) if frame is not None else None
 
 
 def bind(
