@@ -90,8 +90,6 @@ class AiohttpTransport:
             if body.error is not None:
                 raise body.error from None
             raise _translate(error, authority) from error
-        finally:
-            await body.aclose()
         return await _response(answer, authority, request.method)
 
     def _session(self) -> aiohttp.ClientSession:
@@ -135,7 +133,7 @@ class _Upload:
         if isinstance(body, bytes):
             ours = ours | {b"content-length"}
         fields = [
-            (name.decode("latin-1"), value.decode("latin-1"))
+            (name.decode("ascii"), value.decode("utf-8"))  # as which aiohttp will encode it
             for name, value in headers.raw
             if name not in ours
         ]
@@ -155,10 +153,8 @@ class _Upload:
         except Exception as error:
             self.error = error
             raise
-
-    async def aclose(self) -> None:
-        if isinstance(self._body, Stream) and self._body.read_started:
-            await self._body.aclose()
+        finally:
+            await body.aclose()
 
 
 async def _response(answer: aiohttp.ClientResponse, authority: str, method: str) -> Response:

@@ -21,10 +21,12 @@ from skerry.core.instance import Address
 from skerry.core.service import Service
 from skerry.core.wire import Headers, Request, Response, Stream
 
-from .base import DEFAULTS, TransportSettings, closed
+from .base import CONNECTION_FIELDS, DEFAULTS, TransportSettings, closed
 from .pipe import Pipe, Remote, pump
 
 SCHEME = "local:"
+
+_OURS = CONNECTION_FIELDS | {b"host"}
 
 
 class _Provided(NamedTuple):
@@ -103,7 +105,8 @@ class Loopback:
         loop: AbstractEventLoop,
     ) -> Response:
         answer: Future[Response] = loop.create_future()
-        headers = [(b"host", name.encode()), *request.headers.raw]
+        headers = [pair for pair in request.headers.raw if pair[0] not in _OURS]
+        headers.append((b"host", name.encode()))
         body = request.body
         upload: Task[None] | None = None
         if isinstance(body, Stream):

@@ -9,7 +9,9 @@ cannot use it again; and header values have to be ASCII. Paths are normalised as
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -79,24 +81,26 @@ class _ReqwestService:
     async def __call__(self, request: Request, /) -> Response:
         if self._drain.closed:
             raise closed(self._authority)
-        exchange = self._exchange(request)
+        body = request.body
+        upload = _Upload(body) if isinstance(body, Stream) else None
+        exchange = self._exchange(request, upload or body)
         self._drain.enter()
         try:
-            response = await self._send(exchange, head_only=request.method == "HEAD")
+            response = await self._send(exchange, upload, head_only=request.method == "HEAD")
         except BaseException:
             self._drain.leave()
+            if upload is not None:
+                await upload.aclose()
             raise
-        finally:
-            if isinstance(request.body, Stream) and request.body.read_started:
-                await request.body.aclose()
+        if upload is not None and isinstance(response.body, bytes):
+            await upload.aclose()
         return self._drain.leave_with(response)
 
-    def _exchange(self, request: Request) -> StreamRequest:
+    def _exchange(self, request: Request, body: bytes | _Upload | Stream) -> StreamRequest:
         client = self.client
         if client is None or self._pid != os.getpid():
             client = self._make()
-        body = request.body
-        ours = CONNECTION_FIELDS if isinstance(body, Stream) else _OURS
+        ours = _OURS if isinstance(body, bytes) else CONNECTION_FIELDS
         builder = client.request(request.method, self._url + request.target).headers(
             [
                 (name.decode("latin-1"), value.decode("latin-1"))
@@ -104,14 +108,16 @@ class _ReqwestService:
                 if name not in ours
             ]
         )
-        if isinstance(body, Stream):
+        if not isinstance(body, bytes):
             builder = builder.body_stream(body)
         elif body or request.method in ("POST", "PUT", "PATCH"):
             builder = builder.body_bytes(body)
         # With a limit above 0 the head would be kept back until that much of the body is there.
         return builder.streamed_read_buffer_limit(0).build_streamed()
 
-    async def _send(self, exchange: StreamRequest, *, head_only: bool) -> Response:
+    async def _send(
+        self, exchange: StreamRequest, upload: _Upload | None, *, head_only: bool
+    ) -> Response:
         try:
             answer = await exchange.__aenter__()
         except PyreqwestError as error:
@@ -124,7 +130,8 @@ class _ReqwestService:
                 return Response(status, headers)
             if comes_whole(content_length(headers), headers.find(b"content-type")):
                 return Response(status, headers, (await answer.bytes()).to_bytes())
-            return Response(status, headers, Stream(_Chunks(self, exchange, answer.body_reader)))
+            chunks = _Chunks(self._translate, exchange, answer.body_reader, upload)
+            return Response(status, headers, Stream(chunks))
         except BaseException as error:
             await exchange.__aexit__(None, None, None)
             if isinstance(error, PyreqwestError):
@@ -178,15 +185,50 @@ class _ReqwestService:
 _OURS = CONNECTION_FIELDS | {b"content-length"}
 
 
+class _Upload:
+    """A streamed request body. pyreqwest reads it in tasks of its own, and never closes it."""
+
+    def __init__(self, body: Stream) -> None:
+        self._body = body
+        self._reading: asyncio.Task[object] | None = None
+        self._closed = False
+
+    def __aiter__(self) -> _Upload:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._closed:
+            raise ConnectionLost("the exchange is over")
+        self._reading = asyncio.current_task()
+        try:
+            return await self._body.__anext__()
+        finally:
+            self._reading = None
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        if self._body.read_started:
+            await self._body.aclose()
+
+
 class _Chunks:
-    """The body of a response, chunk by chunk."""
+    """The body of a response, chunk by chunk; the request's body ends with it."""
 
     def __init__(
-        self, service: _ReqwestService, exchange: StreamRequest, reader: ResponseBodyReader
+        self,
+        translate: Callable[[PyreqwestError], CallError],
+        exchange: StreamRequest,
+        reader: ResponseBodyReader,
+        upload: _Upload | None,
     ) -> None:
-        self._service = service
+        self._translate = translate
         self._exchange = exchange
         self._reader = reader
+        self._upload = upload
+        self._closed = False
 
     def __aiter__(self) -> _Chunks:
         return self
@@ -195,13 +237,19 @@ class _Chunks:
         try:
             chunk = await self._reader.read_chunk()
         except PyreqwestError as error:
-            raise self._service._translate(error) from error
+            await self.aclose()
+            raise self._translate(error) from error
         if chunk is None:
+            await self.aclose()
             raise StopAsyncIteration
         return chunk.to_bytes()
 
     async def aclose(self) -> None:
-        await self._exchange.__aexit__(None, None, None)
+        if not self._closed:
+            self._closed = True
+            await self._exchange.__aexit__(None, None, None)
+            if self._upload is not None:
+                await self._upload.aclose()
 
 
 def _raw(headers: HeaderMap) -> RawHeaders:
