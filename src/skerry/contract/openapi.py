@@ -26,7 +26,7 @@ from skerry.core.errors import (
 
 from . import naming
 from .operation import Answer, Body, Contract, Operation, Parameter
-from .schema import Schema, Schemas, plain
+from .schema import Schema, Schemas
 
 PROBLEM_JSON = "application/problem+json"
 _STREAMS = {
@@ -120,7 +120,7 @@ class _Writer:
             many = parameter.where in ("query", "cookie")
             made |= {"style": "form" if many else "simple", "explode": many}
         if not parameter.required and parameter.default is not None:
-            schema["default"] = plain(parameter.default)
+            schema |= self._schemas.default_of(parameter.type, parameter.default)
         made["schema"] = schema
         return made
 
@@ -172,14 +172,14 @@ class _Writer:
                 mapping = dict(zip(types, refs, strict=True))
                 schema["discriminator"] = {"propertyName": "type", "mapping": mapping}
         return {
-            "description": " Or: ".join(problem.title for problem in problems),
+            "description": " Or: ".join(_summary(problem) for problem in problems),
             "content": {PROBLEM_JSON: {"schema": schema}},
         }
 
     def _problem(self, problem: type[Problem], name: str) -> Schema:
         properties: Schema = {
             "type": {"type": "string", "const": problem.type},
-            "title": {"type": "string", "const": problem.title},
+            "title": {"type": "string"},
             "status": {"type": "integer", "const": problem.status},
             "detail": {"type": "string"},
         }
@@ -237,13 +237,19 @@ def _types_of(contract: Contract, problems: Iterable[type[Problem]]) -> list[Any
     found: list[Any] = [Fault]
     for operation in contract.operations:
         found.extend(parameter.type for parameter in operation.parameters)
-        for part in (operation.body, operation.answer):
-            if part is not None and part.type not in (None, bytes):
-                found.append(part.type)
+        carried = [part.type for part in (operation.body, operation.answer) if part is not None]
+        found.extend(type for type in carried if type not in (None, bytes))
     for problem in problems:
         hints = get_type_hints(problem, include_extras=True)
         found.extend(hints[member] for member in problem.members)
     return found
+
+
+def _summary(problem: type[Problem]) -> str:
+    # Not the title: that of a problem without a type is its status in the words of the Python
+    # that runs, and the document has to be the same on all of them.
+    text = inspect.cleandoc(problem.__dict__.get("__doc__") or "")
+    return text.partition("\n")[0] or problem.title
 
 
 def _phrase(status: int) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import NODEFAULT
 
 from . import foreign, naming, patterns, rules, shape
+from .explain import fits
 from .reader import shape_of
 from .rules import Rule
 from .shape import Shape
@@ -97,6 +98,10 @@ class Schemas:
             inner = shape.Limited(type, inner, (), root.notes)
         return self._schema(inner)
 
+    def default_of(self, type: Any, value: Any) -> Schema:
+        """``{"default": …}``, empty where the value cannot be written or is not of the type."""
+        return _default(self._shape(type), value)
+
     def components(self) -> dict[str, Schema]:
         """The named schemas, by name, sorted."""
         made = {
@@ -158,7 +163,9 @@ class Schemas:
             more = made.get("description")
             made["description"] = f"{notes.description} {more}" if more else notes.description
         if notes.examples:
-            made["examples"] = [plain(example) for example in notes.examples]
+            made["examples"] = [
+                msgspec.to_builtins(one, enc_hook=foreign.enc_hook) for one in notes.examples
+            ]
         return made | dict(notes.extra)
 
     def _mapping(self, at: shape.Mapping) -> Schema:
@@ -179,9 +186,7 @@ class Schemas:
             if field.required:
                 required.append(field.key)
             elif field.default is not NODEFAULT:
-                default = plain(field.default)
-                if default is not NODEFAULT:
-                    properties[field.key]["default"] = default
+                properties[field.key] |= _default(field.shape, field.default)
         made: Schema = {"type": "object", "properties": properties}
         if required:
             made["required"] = required
@@ -225,12 +230,12 @@ class Schemas:
         return made
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON's own types, NODEFAULT if JSON cannot carry it."""
+def _default(at: Shape, value: Any) -> Schema:
     try:
-        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=foreign.enc_hook))
+        text = msgspec.json.encode(value, enc_hook=foreign.enc_hook)
+        return {"default": msgspec.json.decode(text)} if fits(at, text) else {}
     except (TypeError, ValueError):
-        return NODEFAULT
+        return {}
 
 
 def _has_name(part: Shape) -> bool:
