@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -124,40 +123,36 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 async def test_is_the_same_after_a_stop_and_after_a_kill(server: Server, root: Path) -> None:
-    backing = make(root, server.kind)
     log = root / "log"
+    backing = make(root, server.kind)
     async with running(backing, log) as first:
         assert first is not None
         await server.write(backing)
-        assert await server.works(backing)
         url = backing.url("quotes")
-    assert not await backing.ready()
 
-    async with running(make(root, server.kind), log) as second:
-        assert second is not None
-        assert backing.url("quotes") == url
-        assert await server.works(backing)
-        os.killpg(second.pid, signal.SIGKILL)
-        await second.wait()
-
-    async with running(make(root, server.kind), log):
-        assert backing.url("quotes") == url
-        assert await server.works(backing)
-    assert processes_of(root) == []
-
-
-async def test_ends_a_predecessor_that_nobody_stopped(server: Server, root: Path) -> None:
-    backing = make(root, server.kind)
-    async with running(backing, root / "log") as first:
-        assert first is not None
-        url = backing.url("quotes")
-        async with running(make(root, server.kind), root / "log"):
-            assert backing.url("quotes") == url
+        # The supervisor is gone and its successor starts: nobody has stopped the first one.
+        again = make(root, server.kind)
+        async with running(again, log) as second:
+            assert second is not None
             await asyncio.wait_for(first.wait(), 5)
-    assert processes_of(root) == []
+            assert again.url("quotes") == url
+            assert await server.works(again)
+
+            os.killpg(second.pid, signal.SIGKILL)
+            await second.wait()
+
+    backing = make(root, server.kind)
+    async with running(backing, log):
+        assert backing.url("quotes") == url
+        assert await server.works(backing)
+    assert not await backing.ready()
+    await nothing_is_left(root)
 
 
-async def test_moves_when_somebody_else_has_its_port(server: Server, root: Path) -> None:
+async def test_moves_when_somebody_else_has_its_port(
+    server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(localserver, "_LINGER", 0.0)
     backing = make(root, server.kind)
     backing.prepare()
     old = urlsplit(backing.url("quotes")).port
@@ -166,7 +161,10 @@ async def test_moves_when_somebody_else_has_its_port(server: Server, root: Path)
         assert urlsplit(backing.url("quotes")).port != old
 
 
-def test_a_pinned_port_that_is_taken_is_an_error(server: Server, root: Path) -> None:
+def test_a_pinned_port_that_is_taken_is_an_error(
+    server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(localserver, "_LINGER", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(BackingError, match=f"store: port {port} is in use"):
@@ -196,7 +194,7 @@ async def test_every_app_has_its_own_database(root: Path) -> None:
         names = [await psql(url, "SELECT current_database()") for url in urls]
         assert names == ["quotes", "money_flow", "template1_app"]
         assert await backing.provide("quotes") == urls[0]  # again is no error
-    assert processes_of(root) == []
+    await nothing_is_left(root)
 
 
 async def test_a_named_database_is_shared(root: Path) -> None:
@@ -237,13 +235,14 @@ async def test_a_lock_whose_id_is_a_strangers_by_now(root: Path) -> None:
     needs_postgresql()
     backing = make(root, "postgresql")
     backing.prepare()
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        lock = root / ".skerry/backings/store/data/postmaster.pid"
-        lock.write_text(f"{stranger.pid}\n")
-        async with running(backing, root / "log"):
-            assert await backing.ready()
-        assert stranger.poll() is None
-        stranger.kill()
+    stranger = await asyncio.create_subprocess_exec("sleep", "60")
+    lock = root / ".skerry/backings/store/data/postmaster.pid"
+    lock.write_text(f"{stranger.pid}\n")
+    async with running(backing, root / "log"):
+        assert await backing.ready()
+    assert stranger.returncode is None
+    stranger.kill()
+    await stranger.wait()
 
 
 def test_data_of_another_version_is_left_alone(root: Path) -> None:
@@ -284,6 +283,16 @@ def test_secrets_are_for_the_owner_alone(root: Path) -> None:
     home = localserver.Home(root / "home", "store")
     assert home.secret() == localserver.Home(root / "home", "store").secret()
     assert (root / "home/backing.json").stat().st_mode & 0o077 == 0
+
+
+async def nothing_is_left(root: Path) -> None:
+    """No process works in ``root`` any more; those that were killed get a moment to go."""
+    for _ in range(40):
+        left = processes_of(root)
+        if not left:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"left behind: {left}")
 
 
 def processes_of(root: Path) -> list[str]:

@@ -25,6 +25,9 @@ from typing import Any
 
 from skerry.core.errors import Error
 
+_LINGER = 1.0
+"""Seconds that the port of a process that was killed may stay taken: the kernel is not done."""
+
 
 class BackingError(Error):
     """A backing cannot be started; the message says which, why, and what to do."""
@@ -67,12 +70,15 @@ class Home:
         return pinned or int(self.keep(f"{purpose}_port", free_port))
 
     def settle_port(self, purpose: str, pinned: int | None = None) -> int:
-        """As ``port``, after the predecessor has gone: another one if somebody took it.
+        """As ``port``, after the predecessor has gone: another one if somebody took it. Blocks.
 
         Raises:
             BackingError: the pinned one is taken.
         """
         port = self.port(purpose, pinned)
+        deadline = time.monotonic() + _LINGER
+        while not port_is_free(port) and time.monotonic() < deadline:
+            time.sleep(0.05)
         if not port_is_free(port):
             if pinned:
                 raise BackingError(f"{self.name}: port {port} is in use by another process")

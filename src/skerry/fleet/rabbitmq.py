@@ -35,6 +35,7 @@ _PLACES = (
 # epmd has to be there before any Erlang looks for it, or that starts a daemon of its own.
 _START = """
 "$1" -address 127.0.0.1 -port "$ERL_EPMD_PORT" &
+echo $! > epmd.pid
 tries=0
 until "$1" -port "$ERL_EPMD_PORT" -names >/dev/null 2>&1; do
     tries=$((tries + 1))
@@ -78,7 +79,9 @@ class RabbitMQ:
                 f"{self.name}: RabbitMQ cannot work in a folder with a space in its path: {folder}"
             )
         end_leftover(folder / "rabbitmq.pid", f"-skerry {folder}", signal.SIGTERM, 20.0)
-        ports = {purpose: self._home.settle_port(purpose) for purpose in ("epmd", "distribution")}
+        mark = f"-port {self._home.port('epmd')}"
+        end_leftover(folder / "epmd.pid", mark, signal.SIGTERM, 2.0)
+        mapper, distribution = (self._home.settle_port(it) for it in ("epmd", "distribution"))
         port = self._home.settle_port("server", self._spec.port)
         return Launch(
             argv=(
@@ -92,7 +95,7 @@ class RabbitMQ:
                 str(folder),
             ),
             cwd=folder,
-            env=self._environment(folder, port, ports["epmd"], ports["distribution"]),
+            env=self._environment(folder, port, mapper, distribution),
             grace=20.0,
         )
 
@@ -143,7 +146,12 @@ class RabbitMQ:
 
 
 def _scripts() -> Iterator[Path]:
-    """The server's own start scripts; Debian's wrapper on ``PATH`` is none."""
+    """The server's own start scripts.
+
+    Never Debian's wrapper on ``PATH``: run under its own name, which following its link would
+    do, that calls itself without end.
+    """
     for found in find_binaries("rabbitmq-server", places=_PLACES):
-        if (found.resolve().parent / "rabbitmq-env").is_file():
-            yield found.resolve()
+        script = found.resolve()
+        if script.name == "rabbitmq-server" and (script.parent / "rabbitmq-env").is_file():
+            yield script
