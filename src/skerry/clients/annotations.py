@@ -22,6 +22,10 @@ from .shapes import (
     Union,
 )
 
+CORE_PROBLEMS = (
+    *("BadRequest", "BodyTooLarge", "Conflict", "Forbidden", "Internal", "Invalid", "NotFound"),
+    *("MethodNotAllowed", "Overloaded", "Problem", "Unauthorized", "UnsupportedMediaType"),
+)
 _SCALARS = {
     "str": "str",
     "int": "int",
@@ -42,7 +46,7 @@ _SOURCES = {
     "Decimal": "decimal",
     "UUID": "uuid",
     **dict.fromkeys(("UNSET", "Struct", "UnsetType", "field"), "msgspec"),
-    **dict.fromkeys(("Invalid", "Overloaded", "Problem"), "skerry.core.errors"),
+    **dict.fromkeys(CORE_PROBLEMS, "skerry.core.errors"),
     **dict.fromkeys(("SyncClient", "blocking", "blocking_items"), "skerry.clients.sync"),
 }
 _RUNTIME = "skerry.clients.runtime"
@@ -178,16 +182,20 @@ class Speller:
         annotation, in its brackets, or before its default."""
         name = left.partition(":")[0]
         tail = f" = {right}" if right else ""
+        if right and len(left) + 8 <= width:
+            return [f"    {left} = (", f"        {right}", "    )"]
         tree = _tree(hint)
-        if isinstance(tree, Group) and tree.separator == " | ":
+        if isinstance(tree, Group) and not tree.head:
             made = Group(f"{name}: (", tree.items, f"){tail}", separator=" | ")
             return lay(made, 1, width)
         if isinstance(tree, Group):
-            made = Group(f"{name}: {tree.head}", tree.items, tree.tail + tail, tree.literal)
+            made = Group(
+                f"{name}: {tree.head}", tree.items, tree.tail + tail, separator=tree.separator
+            )
             return lay(made, 1, width)
-        if right:
-            return [f"    {name}: {hint} = (", f"        {right}", "    )"]
-        return [f"    {name}: {hint}"]
+        if len(hint) + 8 <= width and not right:
+            return [f"    {name}: (", f"        {hint}", "    )"]
+        return [f"    {name}: {hint}{tail}"]
 
     def long_alias(self, head: str, shape: Shape, width: int) -> list[str]:
         text = self._hint(shape)
@@ -196,9 +204,8 @@ class Speller:
         tree = _tree(text)
         if isinstance(tree, str):
             return [head + text]
-        if tree.separator == " | ":
-            return lay(Group(f"{head}(", tree.items, ")", separator=" | "), 0, width)
-        return lay(Group(head + tree.head, tree.items, tree.tail), 0, width)
+        opened, closed = (tree.head, tree.tail) if tree.head else ("(", ")")
+        return lay(Group(head + opened, tree.items, closed, separator=tree.separator), 0, width)
 
 
 def _tree(text: str) -> Text:

@@ -80,7 +80,7 @@ def encoder(body: Body) -> Encode:
 
 
 def _json(body: Body) -> Encode:
-    encode = Codec.of(body.type).encode
+    encode = Codec.of(Any).encode
     field = (b"content-type", body.media_type.encode("latin-1"))
 
     def run(value: Any, headers: RawHeaders) -> bytes:
@@ -113,7 +113,7 @@ def _bytes(body: Body) -> Encode:
 
 
 def _lines(body: Body) -> Encode:
-    encode = Codec.of(body.type).encode
+    encode = Codec.of(Any).encode
     field = (b"content-type", body.media_type.encode("latin-1"))
 
     def run(value: AsyncIterable[Any], headers: RawHeaders) -> Stream:

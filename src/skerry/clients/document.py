@@ -6,7 +6,6 @@ is said with where it is. What the values mean is read in ``schemas`` and ``oper
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
+from skerry.contract.openapi import fingerprint
 from skerry.core.errors import ConfigError
 
 _MAX_BYTES = 64 * 1024 * 1024
@@ -66,10 +66,8 @@ class Document:
     def digest(self) -> str:
         """A hash of what the document says, the files it refers to included; formatting and
         the order of keys have no part in it."""
-        text = json.dumps(
-            [[name, self.files[name]] for name in sorted(self.files)], sort_keys=True, default=str
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        whole = self.files[""] if len(self.files) == 1 else self.files
+        return fingerprint(whole)
 
     def resolve(self, reference: str, at: Node) -> Node:
         """The node that a ``$ref`` points to."""

@@ -8,8 +8,8 @@ from .plan import PyArgument, PyOperation
 from .shapes import NO_DEFAULT, Argument, Payload, Scalar
 
 
-def write_endpoint(name: str, operation: PyOperation, speller: Speller) -> Group:
-    """``_GET_SCHOOL = Endpoint[School](...)``"""
+def write_endpoint(operation: PyOperation, speller: Speller) -> list[Text]:
+    """The arguments of an ``Endpoint``."""
     source = operation.source
     items: list[Text] = [quoted(operation.name), quoted(source.method), quoted(source.path)]
     items += [_part(argument, speller) for argument in operation.arguments]
@@ -30,8 +30,7 @@ def write_endpoint(name: str, operation: PyOperation, speller: Speller) -> Group
     accept = next((a.media_type for a in operation.answers if _is_special(a.media_type)), "")
     if accept:
         items.append(f"accept={quoted(accept)}")
-    head = f"{name} = {speller.use('Endpoint')}[{speller.answer(operation)}]"
-    return call(head, items)
+    return items
 
 
 def _status(status: int | str) -> str:

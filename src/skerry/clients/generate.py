@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .annotations import Speller
+from .annotations import CORE_PROBLEMS, Speller
 from .endpoints import write_endpoint
 from .header import Header
-from .layout import Group, Text, docstring, entry, group, lay, prose, quoted, summary
+from .layout import Group, Text, assign, docstring, entry, group, lay, prose, quoted, summary
+from .names import words
 from .plan import Plan, PyAlias, PyArgument, PyEnum, PyField, PyOperation, PyProblem, PyRecord
 from .shapes import NO_DEFAULT
 
 RESERVED = frozenset(
     {
         *("Any", "AsyncIterable", "Client", "ClassVar", "Decimal", "Endpoint", "File", "IntEnum"),
-        *("Items", "Literal", "Mapping", "OneOf", "Problem", "Redirect", "StrEnum", "Struct"),
-        *("SyncClient", "TypeAlias", "UUID", "UNSET", "UnsetType", "Invalid", "Overloaded"),
+        *("Items", "Literal", "Mapping", "OneOf", "Redirect", "StrEnum", "Struct"),
+        *("SyncClient", "TypeAlias", "UUID", "UNSET", "UnsetType"),
+        *CORE_PROBLEMS,
     }
 )
 """Names that a generated module imports, and that its classes therefore do not have."""
@@ -61,8 +63,8 @@ class _Module:
         title = f"{api.title} {api.version}".strip()
         first, rest = summary(api.description, self._width - len(title) - 8)
         if first and len(first) + len(title) + 8 <= self._width:
-            return docstring([f"{title}: {first}", prose(rest, self._width)], 0, self._width)
-        return docstring([f"{title}.", prose(api.description, self._width)], 0, self._width)
+            return docstring([f"{title}: {first}", prose(rest, self._width)], 0)
+        return docstring([f"{title}.", prose(api.description, self._width)], 0)
 
     def _imports(self) -> list[str]:
         groups = self._speller.imports()
@@ -86,10 +88,10 @@ class _Module:
         text = isinstance(made.members[0][1], str)
         base = self._speller.use("StrEnum" if text else "IntEnum")
         lines = [f"class {made.name}({base}):"]
-        doc = docstring(self._described(made.doc, 1), 1, self._width)
+        doc = docstring(self._described(made.doc, 1), 1)
         lines += [*doc, ""] if doc else []
         for name, value in made.members:
-            lines += lay(f"{name} = {self._speller.value(value)}", 1, self._width)
+            lines += assign(name, self._speller.value(value), 1, self._width)
         return lines
 
     def _record(self, made: PyRecord | PyAlias) -> list[str]:
@@ -102,13 +104,12 @@ class _Module:
         if made.rename:
             options.append(f"rename={quoted(made.rename)}")
         lines = lay(group(f"class {made.name}(", options, "):"), 0, self._width)
-        doc = docstring(self._described(made.doc, 1, made.fields), 1, self._width)
+        doc = docstring(self._described(made.doc, 1, made.fields, made.name), 1)
         body: list[str] = []
         if made.const:
             hint = f"{self._speller.use('ClassVar')}[{self._speller.use('Literal')}"
-            body += lay(
-                f"{made.const}: {hint}[{quoted(made.tag)}]] = {quoted(made.tag)}", 1, self._width
-            )
+            hint = f"{hint}[{quoted(made.tag)}]]"
+            body += self._assignment(f"{made.const}: {hint}", quoted(made.tag), annotation=hint)
         for field in made.fields:
             body += self._field(field, renamed=bool(made.rename))
         if doc and body:
@@ -136,15 +137,16 @@ class _Module:
             return [line]
         return self._speller.long_field(left, str(right), annotation, self._width)
 
-    def _described(self, text: str, depth: int, fields: Iterable[PyField] = ()) -> list[str]:
+    def _described(
+        self, text: str, depth: int, fields: Iterable[PyField] = (), name: str = ""
+    ) -> list[str]:
         width = self._width - 4 * depth
         first, rest = summary(text, width - 6)
         blocks = [prose(first, width), prose(rest, width)]
         entries = [entry(f.name, f.doc, width) for f in fields if f.doc]
         if entries:
             blocks.append("Attributes:\n" + "\n".join(entries))
-            if not blocks[0]:
-                blocks = blocks[2:]
+            blocks[0] = blocks[0] or " ".join(words(name)).capitalize() + "."
         return blocks
 
     def _aliases(self) -> Iterator[list[str]]:
@@ -157,7 +159,7 @@ class _Module:
                 done.add(made.name)
                 head = f"{made.name}: {self._speller.use('TypeAlias')} = "
                 lines = self._speller.long_alias(head, made.shape, self._width)
-                doc = docstring(self._described(made.doc, 0), 0, self._width)
+                doc = docstring(self._described(made.doc, 0), 0)
                 yield [*lines, *doc]
 
     def _problem(self, made: PyProblem) -> list[str]:
@@ -165,7 +167,7 @@ class _Module:
         options += [f"status={made.status}"] if made.status else []
         options += [f"type={quoted(made.type)}"] if made.type else []
         lines = lay(group(f"class {made.name}(", options, "):"), 0, self._width)
-        doc = docstring(self._described(made.doc, 1, made.fields), 1, self._width)
+        doc = docstring(self._described(made.doc, 1, made.fields, made.name), 1)
         body: list[str] = []
         renamed = [f for f in made.fields if f.name != f.wire]
         if renamed:
@@ -194,7 +196,7 @@ class _Module:
                 "Not here:\n"
                 + "\n".join(entry(what, why, self._width - 4) for what, why in plan.api.left_out)
             )
-        lines += [*docstring(about, 1, self._width), ""]
+        lines += [*docstring(about, 1), ""]
         lines.append(f"    __app__ = {quoted(plan.app)}")
         if plan.api.url:
             lines.append(f"    __url__ = {quoted(plan.api.url)}")
@@ -226,7 +228,7 @@ class _Module:
         )
         if answer != "None":
             call = Group(f"return {call.head}", call.items, call.tail)
-        doc = docstring(self._operation_doc(operation), 2, self._width)
+        doc = docstring(self._operation_doc(operation), 2)
         return [*lay(head, 1, self._width), *doc, *lay(call, 2, self._width)]
 
     def _argument(self, argument: PyArgument) -> str:
@@ -290,8 +292,13 @@ class _Module:
     def _endpoints(self) -> list[str]:
         lines: list[str] = []
         for operation in self._plan.operations:
-            made = write_endpoint(_constant(operation), operation, self._speller)
-            lines += lay(made, 0, self._width)
+            answer = self._speller.answer(operation)
+            head = f"{_constant(operation)} = {self._speller.use('Endpoint')}["
+            items = write_endpoint(operation, self._speller)
+            if len(f"{head}{answer}](") <= self._width:
+                lines += lay(group(f"{head}{answer}](", items, ")"), 0, self._width)
+            else:
+                lines += [head, f"    {answer}", *lay(group("](", items, ")"), 0, 0)]
         return lines
 
 

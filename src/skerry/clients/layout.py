@@ -59,6 +59,8 @@ def lay(text: Text, depth: int, width: int, after: str = "") -> list[str]:
         return [line]
     inner = text.separator.join(map(str, text.items))
     if not text.literal and len(pad) + len(INDENT) + len(inner) <= width:
+        if "def " in text.head and len(text.items) == 1:
+            inner += ","
         return [f"{pad}{text.head}", f"{pad}{INDENT}{inner}", f"{pad}{text.tail}{after}"]
     lines = [f"{pad}{text.head}"]
     for index, item in enumerate(text.items):
@@ -76,6 +78,16 @@ def _barred(item: Text) -> Text:
     return Group(f"| {item.head}", item.items, item.tail, item.literal, item.separator)
 
 
+def assign(left: str, right: str, depth: int, width: int) -> list[str]:
+    """``left = right``, with ``right`` on a line of its own where that makes both fit."""
+    pad = INDENT * depth
+    line = f"{pad}{left} = {right}"
+    inner = f"{pad}{INDENT}{right}"
+    if len(line) <= width or len(inner) > width or len(pad) + len(left) + 4 > width:
+        return [line]
+    return [f"{pad}{left} = (", inner, f"{pad})"]
+
+
 def quoted(text: str) -> str:
     """A string literal as formatters write it: in double quotes unless that needs more
     backslashes."""
@@ -87,7 +99,7 @@ def quoted(text: str) -> str:
     return plain
 
 
-def docstring(blocks: Sequence[str], depth: int, width: int) -> list[str]:
+def docstring(blocks: Sequence[str], depth: int) -> list[str]:
     """A docstring of paragraphs, each already lines; nothing where there is nothing to say."""
     text = "\n\n".join(block for block in blocks if block)
     if not text:
@@ -96,32 +108,22 @@ def docstring(blocks: Sequence[str], depth: int, width: int) -> list[str]:
     pad = INDENT * depth
     if text.endswith('"'):
         text = text[:-1] + '\\"'
-    if "\n" not in text and len(pad) + len(text) + 6 <= width:
+    if "\n" not in text:  # however long: the quotes stay on its line
         return [f'{pad}"""{text}"""']
-    first, *rest = text.split("\n")
+    first, _, others = text.partition("\n")
     return [
         f'{pad}"""{first}',
-        *(f"{pad}{line}" if line else "" for line in rest),
+        *(f"{pad}{line}" if line else "" for line in textwrap.dedent(others).split("\n")),
         f'{pad}"""',
     ]
 
 
 def entry(name: str, text: str, width: int) -> str:
     """One line of a docstring's list: ``name: what it is``, wrapped with a hanging indent."""
-    lines = prose(text, width - len(INDENT) * 2).split("\n")
-    body = "\n".join(f"{INDENT * 2}{line}" if line else "" for line in lines[1:])
-    head = f"{INDENT}{name}: {lines[0]}"
-    if len(head) > width:
-        wrapped = textwrap.wrap(
-            head.strip(),
-            width,
-            initial_indent=INDENT,
-            subsequent_indent=INDENT * 2,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        head = "\n".join(wrapped)
-    return f"{head}\n{body}" if body else head
+    first, *rest = prose(f"{name}: {text}", width - len(INDENT) * 2).split("\n")
+    return "\n".join(
+        [f"{INDENT}{first}", *(f"{INDENT * 2}{line}" if line else "" for line in rest)]
+    )
 
 
 def prose(text: str, width: int) -> str:
@@ -177,7 +179,8 @@ def _clean(text: str) -> str:
 def summary(text: str, width: int) -> tuple[str, str]:
     """The first sentence or line of a text, on one line where it fits, and the rest."""
     text = _clean(text).strip()
-    first, _, rest = text.partition("\n\n")
+    found = re.search(r"\n\s*\n|\n\s*(?=([-*+•]|\d+[.)]|#{1,6}|>|\||```)\s?)", text)
+    first, rest = (text[: found.start()], text[found.end() :]) if found else (text, "")
     first = " ".join(first.split())
     if len(first) > width:
         sentence = re.match(r"(.{10,}?[.!?])\s+(?=[A-Z`\[(])", first)

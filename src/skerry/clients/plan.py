@@ -25,7 +25,6 @@ from .shapes import (
     ListOf,
     Literals,
     MapOf,
-    Named,
     Nullable,
     Operation,
     Payload,
@@ -39,7 +38,14 @@ from .shapes import (
 
 UNSET_DEFAULT: Any = type("_Unset", (), {"__repr__": lambda self: "UNSET"})()
 
-_CORE = {cls.type: cls for cls in (errors.Invalid, errors.Overloaded)}
+_CORE = {
+    (cls.type, cls.status): cls
+    for cls in (
+        *(errors.BadRequest, errors.Unauthorized, errors.Forbidden, errors.NotFound),
+        *(errors.MethodNotAllowed, errors.Conflict, errors.BodyTooLarge, errors.Internal),
+        *(errors.UnsupportedMediaType, errors.Invalid, errors.Overloaded),
+    )
+}
 _PROBLEM_NAMES = frozenset(
     {
         *("type", "title", "status", "instance", "args", "headers", "retry", "detail"),
@@ -246,9 +252,36 @@ class _Planner:
                     self._plan.classes[key] = _enum(named, name)
                 case Alias() if key not in cyclic:
                     self._plan.classes[key] = PyAlias(name, named.description, named.shape)
+        for operation in self._api.operations:
+            self._lift_all(operation)
         problems = self._problems()
         self._plan.problems = list({p.name: p for p in problems.values()}.values())
         self._plan.operations = list(self._operations(problems))
+
+    def _lift_all(self, operation: Operation) -> None:
+        """Names for the unions of an operation that msgspec cannot read: where a type is a
+        value, as in an ``Endpoint``, checkers take a name for one and not the union itself."""
+        for answer in operation.answers:
+            answer.shape = self._lift(answer.shape, f"{operation.id} response")
+        if operation.payload is not None:
+            operation.payload.shape = self._lift(operation.payload.shape, f"{operation.id} body")
+        for argument in operation.arguments:
+            argument.shape = self._lift(argument.shape, f"{operation.id} {argument.name}")
+
+    def _lift(self, shape: Shape, hint: str) -> Shape:
+        match shape:
+            case ListOf(inner):
+                return ListOf(self._lift(inner, f"{hint} item"))
+            case MapOf(inner):
+                return MapOf(self._lift(inner, f"{hint} value"))
+            case Nullable(inner):
+                return Nullable(self._lift(inner, hint))
+            case Union() if not self._plan.native(shape):
+                name = unique(pascal(hint), self._taken)
+                self._taken.add(name)
+                self._plan.classes[f"union {name}"] = PyAlias(name, "", shape)
+                return Ref(f"union {name}")
+        return shape
 
     def _in_arguments(self, key: str) -> bool:
         if not hasattr(self, "_asked"):
@@ -413,7 +446,7 @@ class _Planner:
     def _problems(self) -> dict[str, PyProblem]:
         made: dict[str, PyProblem] = {GENERAL: PyProblem("Problem", "", [], core=True)}
         for key, refusal in self._api.refusals.items():
-            core = _CORE.get(refusal.type)
+            core = _CORE.get((refusal.type, refusal.status or 0))
             if core is not None:
                 made[key] = PyProblem(core.__name__, "", [], core=True)
                 continue
@@ -579,6 +612,3 @@ def _with_notes(text: str, notes: list[str]) -> str:
 def _short(value: Any) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-_NAMED = Named

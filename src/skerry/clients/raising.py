@@ -30,7 +30,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 def declared(raises: Raises, status: int) -> Iterator[type[Problem]]:
     """The problems a contract names for a status: exactly, by its class, or by default."""
-    for key in (status, f"{status // 100}XX", "default"):
+    for key in (status, f"{status // 100}XX", "default") if status >= 400 else ():
         found = raises.get(key)
         if found is not None:
             yield from found if isinstance(found, tuple) else (found,)
@@ -49,6 +49,8 @@ def problem_of(classes: tuple[type[Problem], ...], status: int, body: bytes) -> 
         Invalid, BadRequest: it is one of them, but its members are not as declared.
     """
     document = _document(body)
+    if not document and body and Problem in classes:
+        return None  # a page of a proxy in between: nothing that the contract speaks of
     uri = document.get("type")
     by_type = [cls for cls in classes if cls.type == uri and cls is not Problem]
     if by_type:
