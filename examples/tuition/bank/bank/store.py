@@ -136,7 +136,7 @@ def counts(session: Session, transfers: list[str]) -> dict[Status, int]:
 
 
 def _get(session: Session, id: str) -> models.Transfer:
-    row = session.scalar(select(models.Transfer).where(models.Transfer.id == id).with_for_update())
+    row = session.scalar(select(models.Transfer).where(models.Transfer.id == id))
     if row is None:
         raise TransferUnknown
     return row

@@ -30,7 +30,7 @@ async def announce(ledger: Ledger, event_id: str, event: Event) -> None:
     Raises:
         CallError: nobody can be told now.
     """
-    told = msgspec.convert(msgspec.to_builtins(event), ledger_api.Event)
+    told = msgspec.convert(msgspec.to_builtins(event), ledger_api.RecordEventBody)
     await ledger.record_event(event_id, told)
 
 
