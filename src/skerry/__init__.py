@@ -1,7 +1,7 @@
 """Skerry: build, run, test, ship and operate a fleet of Python services.
 
 Public names are listed here and imported when first used, so that ``import skerry`` is cheap
-and a command pays only for what it runs.
+and a command pays only for what it runs. ``__init__.pyi`` is the same list for type checkers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,39 @@ from typing import Any
 __version__ = "0.1.0"
 
 _NAMES = {
-    "App": "skerry.app",
+    # declare and serve
+    "App": "skerry.app.app",
+    "Body": "skerry.app.markers",
+    "Cookie": "skerry.app.markers",
+    "Header": "skerry.app.markers",
+    "Path": "skerry.app.markers",
+    "Query": "skerry.app.markers",
+    "Routes": "skerry.app.declare",
+    "Secret": "skerry.app.settings",
+    "ServerSentEvent": "skerry.app.responses",
+    "html": "skerry.app.responses",
+    "redirect": "skerry.app.responses",
+    "text": "skerry.app.responses",
+    "run": "skerry.app.serve",
+    "TestClient": "skerry.app.testclient",
+    # what goes wrong
+    "BadRequest": "skerry.core.errors",
+    "CallError": "skerry.core.errors",
+    "ConfigError": "skerry.core.errors",
+    "Conflict": "skerry.core.errors",
+    "Forbidden": "skerry.core.errors",
+    "NotFound": "skerry.core.errors",
+    "Overloaded": "skerry.core.errors",
     "Problem": "skerry.core.errors",
+    "Unauthorized": "skerry.core.errors",
+    # the idea
+    "Filter": "skerry.core.service",
+    "Headers": "skerry.core.wire",
+    "Request": "skerry.core.wire",
+    "Response": "skerry.core.wire",
+    "Service": "skerry.core.service",
+    "Slot": "skerry.core.stack",
+    "Stack": "skerry.core.stack",
 }
 
 __all__ = ["__version__", *sorted(_NAMES)]
@@ -28,4 +59,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_NAMES])
+    return sorted({*globals(), *_NAMES})

@@ -1,0 +1,32 @@
+from skerry.app.app import App as App
+from skerry.app.declare import Routes as Routes
+from skerry.app.markers import Body as Body
+from skerry.app.markers import Cookie as Cookie
+from skerry.app.markers import Header as Header
+from skerry.app.markers import Path as Path
+from skerry.app.markers import Query as Query
+from skerry.app.responses import ServerSentEvent as ServerSentEvent
+from skerry.app.responses import html as html
+from skerry.app.responses import redirect as redirect
+from skerry.app.responses import text as text
+from skerry.app.serve import run as run
+from skerry.app.settings import Secret as Secret
+from skerry.app.testclient import TestClient as TestClient
+from skerry.core.errors import BadRequest as BadRequest
+from skerry.core.errors import CallError as CallError
+from skerry.core.errors import ConfigError as ConfigError
+from skerry.core.errors import Conflict as Conflict
+from skerry.core.errors import Forbidden as Forbidden
+from skerry.core.errors import NotFound as NotFound
+from skerry.core.errors import Overloaded as Overloaded
+from skerry.core.errors import Problem as Problem
+from skerry.core.errors import Unauthorized as Unauthorized
+from skerry.core.service import Filter as Filter
+from skerry.core.service import Service as Service
+from skerry.core.stack import Slot as Slot
+from skerry.core.stack import Stack as Stack
+from skerry.core.wire import Headers as Headers
+from skerry.core.wire import Request as Request
+from skerry.core.wire import Response as Response
+
+__version__: str
