@@ -14,7 +14,7 @@ from skerry.core.clock import Clock, system
 from skerry.core.context import current
 from skerry.core.errors import CallError, Retry
 from skerry.core.service import Service
-from skerry.core.wire import PUSHBACK, Headers, Request, Response, Stream
+from skerry.core.wire import PUSHBACK, Request, Response, Stream
 from skerry.telemetry.metrics import Counter, Metrics
 
 from .budget import BudgetSettings, RetryBudget
@@ -99,7 +99,7 @@ class Retrier:
                     return response
                 wait = self._wait(attempt, least)
                 if wait is None:
-                    _mark(response.headers)
+                    response.headers.set(PUSHBACK.decode(), "-1")
                     return response
                 if isinstance(response.body, Stream):
                     await response.body.aclose()
@@ -148,11 +148,6 @@ def _repeatable(retry: Retry, request: Request) -> bool:
     if retry is Retry.SAFE:  # nothing was done; all that could be missing is the body
         return isinstance(body, bytes) or not body.read_started
     return retry is Retry.REPEATABLE and isinstance(body, bytes) and request.repeatable
-
-
-def _mark(headers: Headers) -> None:
-    headers.raw = [pair for pair in headers.raw if pair[0] != PUSHBACK]
-    headers.raw.append((PUSHBACK, b"-1"))
 
 
 def _seconds(value: bytes, now: float) -> float:
