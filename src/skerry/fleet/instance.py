@@ -24,8 +24,10 @@ import msgspec
 from skerry.app.mount import as_asgi
 from skerry.app.serve import loop_factory
 from skerry.core.errors import ConfigError, Error
+from skerry.telemetry.metrics import Metrics
 
 from . import channel as wire
+from .counted import Counted
 from .reports import Reporter
 from .serving import NotStarted, Server
 
@@ -80,18 +82,18 @@ async def _work(job: wire.Job) -> None:
             # One after the other: each may read the environment while it loads and starts.
             with environment(member.env):
                 app = load(member.target, member.folder)
-                server = Server(as_asgi(app), [socket.socket(fileno=member.fd)], job.drain)
+                if not isinstance(getattr(app, "metrics", None), Metrics):
+                    app = Counted(as_asgi(app), member.app)
+                server = Server(app, [socket.socket(fileno=member.fd)], job.drain)
                 if len(job.members) > 1:
                     _provide(member.app, app)
                 servers.append(server)
                 await server.start()
             apps.append(app)
-        metrics = [app.metrics for app in apps if hasattr(app, "metrics")]
-        async with Reporter(job.name, metrics):
+        async with Reporter(job.name, [app.metrics for app in apps]):
             await stop.wait()
             for app in apps:
-                if hasattr(app, "draining"):
-                    app.draining = True
+                app.draining = True  # Skerry's own then say so at /readyz
             await asyncio.gather(*(server.stop() for server in servers))
             servers = []
     finally:

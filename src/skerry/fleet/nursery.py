@@ -32,6 +32,7 @@ PRELOAD = (
     "skerry.app",
     "skerry.app.serve",
     "skerry.discovery.fleet",
+    "skerry.fleet.edge",
     "skerry.fleet.instance",
     "skerry.fleet.serving",
     "skerry.stack.connector",

@@ -23,14 +23,14 @@ class Pace:
         retry_crashed: pause between attempts in a crash loop.
         drain: for requests in flight when an instance is told to stop.
         stop_within: after that it is killed; longer than ``drain``.
-        notice: between taking an instance out of the registry and telling it to stop.
+        notice: between taking an instance out of the registry for good and telling it to stop.
         watch_every: pause between looks at the files.
     """
 
     start_within: float = 30.0
     probe_first: float = 0.02
     probe_slowest: float = 1.0
-    probe_every: float = 3.0
+    probe_every: float = 5.0
     probe_timeout: float = 5.0
     unhealthy_after: int = 2
     replace_after: int = 6

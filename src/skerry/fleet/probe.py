@@ -11,6 +11,9 @@ import asyncio
 from enum import Enum
 from urllib.parse import urlsplit
 
+AGENT = "skerry-health"
+"""What probes say they are."""
+
 
 class Health(Enum):
     OK = "ok"
@@ -35,7 +38,7 @@ async def probe(url: str, path: str, limit: int, timeout: float) -> tuple[Health
             reader, writer = await asyncio.open_connection(host, port)
             writer.write(
                 f"GET {path} HTTP/1.1\r\nhost: {address.netloc}\r\n"
-                "user-agent: skerry-health\r\nconnection: close\r\n\r\n".encode()
+                f"user-agent: {AGENT}\r\nconnection: close\r\n\r\n".encode()
             )
             line = await reader.readline()
             # Closing on unread bytes resets the connection, and some servers complain of that.

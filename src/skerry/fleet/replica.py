@@ -248,8 +248,8 @@ class Replica:
 
     async def _retire(self, process: Process, recipe: Recipe) -> None:
         self._set(State.STOPPING)
-        if not process.exited.done():
-            # Callers hear that it is going before it goes.
+        if self._over and not process.exited.done():
+            # Callers hear that its address is going before it goes.
             await asyncio.sleep(self._ground.pace.notice)
         grace = recipe.stop_within or self._ground.pace.stop_within
         await process.stop(grace, recipe.stop)

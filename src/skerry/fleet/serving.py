@@ -17,6 +17,9 @@ import uvicorn
 
 from skerry.core.errors import Error
 
+LINGER = 0.1
+"""Seconds in which a server that stops still answers on the connections it has."""
+
 
 class NotStarted(Error):
     """The app's own start-up failed; its log says how."""
@@ -79,12 +82,24 @@ class Server(uvicorn.Server):
             await self.on_tick(0)
 
     async def stop(self) -> None:
-        """Accept nothing more, finish what is in flight, run the app's shutdown."""
+        """Accept nothing more, finish what is in flight, run the app's shutdown.
+
+        A connection that is closed while it is idle may be just about to carry a request, which
+        then is lost. So for a moment every answer says that it is the last on its connection:
+        the busy ones end in order, and only those that are idle for longer are closed.
+        """
         self.should_exit = True
         if self._task is not None:
             self._task.cancel()
-        if self.started:
-            await self.shutdown(sockets=self._sockets)
+        if not self.started:
+            return
+        for server in self.servers:
+            server.close()
+        if self.server_state.connections:
+            last = (b"connection", b"close")
+            self.server_state.default_headers = [*self.server_state.default_headers, last]
+            await asyncio.sleep(LINGER)
+        await self.shutdown(sockets=self._sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

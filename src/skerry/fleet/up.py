@@ -13,22 +13,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from skerry.core.errors import ConfigError, Error
 from skerry.spec import Fleet, SpecError, load
 
 from .client import Control, NotRunning
 from .console import Console
-from .logs import LogBook
+from .logs import Line, LogBook
 from .pace import Pace
 from .state import Lock, State, holder
 from .supervisor import Supervisor
 from .watch import changes, owners
 
 _OUTPUT = "supervisor.out"
+
+Show: TypeAlias = Callable[[Line], None] | None
 
 
 class FleetFailed(Error):
@@ -65,7 +68,7 @@ def up(
         return _detach(fleet, only, reload, output)
     console = Console(output)
     try:
-        asyncio.run(run(fleet, only=only, reload=reload, logs_to=console.show))
+        asyncio.run(run(fleet, only=only, reload=reload, show=console.show))
     finally:
         console.close()
     return 0
@@ -105,23 +108,34 @@ def _check_names(fleet: Fleet, only: Sequence[str]) -> None:
 
 
 async def run(
-    fleet: Fleet,
-    *,
-    only: Sequence[str] = (),
-    reload: bool = True,
-    pace: Pace | None = None,
-    logs_to: Callable[[Any], None] | None = None,
+    fleet: Fleet, *, only: Sequence[str] = (), reload: bool = True, show: Show = None
 ) -> None:
     """Be the supervisor of ``fleet`` until it is told to end.
+
+    Args:
+        show: gets every line that is printed.
 
     Raises:
         AlreadyRunning: another process is.
     """
+    async with supervised(fleet, only=only, show=show) as supervisor:
+        _on_signals(supervisor)
+        await _supervise(supervisor, reload)
+
+
+@asynccontextmanager
+async def supervised(
+    fleet: Fleet, *, only: Sequence[str] = (), pace: Pace | None = None, show: Show = None
+) -> AsyncIterator[Supervisor]:
+    """A supervisor with its control API, not started yet; stopped at the end of the block.
+
+    Raises:
+        AlreadyRunning: another process has this fleet.
+    """
     state = State(fleet.state)
     with Lock(state) as lock:
-        logs = LogBook(state.logs, logs_to)
+        logs = LogBook(state.logs, show)
         supervisor = Supervisor(fleet, state, lock.run, pace=pace, logs=logs, only=only or None)
-        _on_signals(supervisor)
         nursery = asyncio.create_task(supervisor.launcher.open())
         await asyncio.sleep(0)  # it loads what instances need while we load what we need
         from .control import bind_control, control_app
@@ -132,7 +146,7 @@ async def run(
         try:
             await server.start()
             await nursery
-            await _supervise(supervisor, reload)
+            yield supervisor
         finally:
             await supervisor.stop()
             await server.stop()

@@ -1,0 +1,49 @@
+"""Counts for an ASGI app that does not count: what ``skerry ps`` says of a FastAPI app."""
+
+from __future__ import annotations
+
+from skerry.app.asgi import ASGIApp, Message, Receive, Scope, Send
+from skerry.core.clock import Clock, system
+from skerry.telemetry.metrics import Metrics
+from skerry.telemetry.outcome import CANCELLED, ERROR
+
+from .probe import AGENT
+
+_PROBE = (b"user-agent", AGENT.encode())
+
+
+class Counted:
+    """The app, its requests counted as an app's own server stack would.
+
+    Args:
+        app: any ASGI app.
+        name: of the app in the fleet.
+    """
+
+    def __init__(self, app: ASGIApp, name: str, clock: Clock = system) -> None:
+        self.metrics = Metrics()
+        self._app = app
+        self._series = self.metrics.series("server", name, "asgi")
+        self._now = clock.now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _PROBE in scope["headers"]:
+            await self._app(scope, receive, send)
+            return
+        began, outcome = self._now(), CANCELLED
+
+        async def sent(message: Message) -> None:
+            nonlocal outcome
+            if message["type"] == "http.response.start":
+                outcome = message["status"] // 100
+            await send(message)
+
+        self._series.in_flight += 1
+        try:
+            await self._app(scope, receive, sent)
+        except Exception:
+            outcome = ERROR
+            raise
+        finally:
+            self._series.in_flight -= 1
+            self._series.record(self._now() - began, outcome)

@@ -1,0 +1,402 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from skerry.core.errors import ConfigError, NotFound
+from skerry.fleet.logs import tail
+from skerry.fleet.replica import Replica, State
+from skerry.fleet.status import fleet_status
+from skerry.fleet.supervisor import Supervisor
+from skerry.spec import load
+
+
+def replica(supervisor: Supervisor, name: str) -> Replica:
+    return next(r for r in supervisor.everything() if r.name == name)
+
+
+def url(supervisor: Supervisor, instance: str) -> str:
+    seats = (seat for r in supervisor.everything() for seat in r.seats)
+    return next(seat.url for seat in seats if seat.id == instance)
+
+
+def pids(supervisor: Supervisor) -> dict[str, int | None]:
+    return {r.name: r.pid for r in supervisor.everything()}
+
+
+def printed(tree: Any, source: str) -> str:
+    lines = tail(tree.root / ".skerry" / "logs", source.__eq__, 100)
+    return "\n".join(line.text for line in lines)
+
+
+async def test_a_fleet_starts_serves_and_leaves_nothing(tree: Any, running: Any, http: Any) -> None:
+    tree.add("one", 'needs = ["two"]')
+    tree.add("two", "instances = 2")
+    async with running() as supervisor:
+        assert all(r.ready for r in supervisor.everything())
+        for instance in ("one-1", "two-1", "two-2"):
+            answer = (await http(url(supervisor, instance), "/hello")).json()
+            assert answer["instance"] == instance
+            assert int(answer["pid"]) == replica(supervisor, instance).pid
+        listing = supervisor.listing()
+        assert [address.id for address in listing["two"]] == ["two-1", "two-2"]
+        assert tree.left_over()
+    assert tree.left_over() == set()
+    assert not (tree.root / ".skerry" / "control.sock").exists()
+
+
+async def test_ports_are_the_same_the_next_time(tree: Any, running: Any) -> None:
+    tree.add("one")
+    async with running() as supervisor:
+        before = url(supervisor, "one-1"), supervisor.recipes.front_url()
+    async with running() as supervisor:
+        assert (url(supervisor, "one-1"), supervisor.recipes.front_url()) == before
+
+
+async def test_whoever_is_needed_is_ready_first(tree: Any, running: Any) -> None:
+    tree.add("first", 'needs = ["second"]')
+    tree.add(
+        "second", source="import time; time.sleep(0.3)\nfrom skerry import App\napp = App('s')"
+    )
+    order: list[str] = []
+    async with running(start=False) as supervisor:
+        tell = supervisor._ground.changed
+
+        def changed(one: Replica) -> None:
+            if one.ready and one.name not in order:
+                order.append(one.name)
+            tell(one)
+
+        object.__setattr__(supervisor._ground, "changed", changed)
+        await supervisor.start()
+    assert [name for name in order if name != "edge"] == ["second-1", "first-1"]
+
+
+async def test_what_dies_is_started_again_on_the_same_address(
+    tree: Any, running: Any, http: Any, until: Any
+) -> None:
+    tree.add("one")
+    tree.add("two")
+    async with running() as supervisor:
+        before, address = pids(supervisor), url(supervisor, "one-1")
+        os.kill(before["one-1"] or 0, signal.SIGKILL)
+        await until(lambda: replica(supervisor, "one-1").restarts == 1)
+        assert "SIGKILL" in replica(supervisor, "one-1").detail
+        await until(lambda: replica(supervisor, "one-1").ready)
+        assert (await http(address, "/hello")).json()["pid"] != str(before["one-1"])
+        assert {**pids(supervisor), "one-1": 0} == {**before, "one-1": 0}
+        assert replica(supervisor, "one-1").detail == ""
+
+
+async def test_a_crash_loop_is_called_one_and_shows_its_last_lines(
+    tree: Any, running: Any, until: Any
+) -> None:
+    tree.add(
+        "bad",
+        source="import os, sys\nprint('last words')\nsys.stdout.flush()\nos._exit(3)\napp = 0",
+    )
+    tree.add("good")
+    async with running() as supervisor:
+        bad = replica(supervisor, "bad-1")
+        assert bad.phase is State.CRASHED
+        assert bad.restarts == 3
+        assert bad.detail == "exited with status 3: last words"
+        assert replica(supervisor, "good-1").ready
+        assert "bad" not in supervisor.listing()
+        status = fleet_status(supervisor)
+        assert next(app for app in status.apps if app.app == "bad").state == "crashed"
+        assert "last words" in next(i for i in status.instances if i.app == "bad").last
+
+
+async def test_an_app_that_cannot_be_imported_says_why_and_is_not_tried_again(
+    tree: Any, running: Any
+) -> None:
+    tree.add("bad", source="def oops():\n    import no_such_module\noops()\napp = 1\n")
+    tree.add("good")
+    async with running() as supervisor:
+        bad = replica(supervisor, "bad-1")
+        assert bad.phase is State.CRASHED
+        assert bad.restarts == 1
+        assert replica(supervisor, "good-1").ready
+        said = printed(tree, "bad-1")
+        assert "ModuleNotFoundError: No module named 'no_such_module'" in said
+        assert "in oops" in said
+        assert "importlib" not in said
+        assert "could not be loaded" in bad.detail
+
+
+async def test_an_app_whose_start_up_fails_is_tried_again(
+    tree: Any, running: Any, until: Any
+) -> None:
+    source = """
+        import pathlib
+        from collections.abc import AsyncIterator
+        from skerry import App
+
+        app = App("late")
+        flag = pathlib.Path("flag")
+
+        @app.resource
+        async def needed() -> AsyncIterator[pathlib.Path]:
+            if not flag.exists():
+                flag.touch()
+                raise ConnectionError("not there yet")
+            yield flag
+    """
+    tree.add("late", source=source)
+    async with running() as supervisor:
+        late = replica(supervisor, "late-1")
+        assert late.ready
+        assert late.restarts == 1
+        assert "not there yet" in printed(tree, "late-1")
+
+
+async def test_an_unhealthy_instance_is_not_listed_and_not_killed(
+    tree: Any, running: Any, until: Any
+) -> None:
+    source = """
+        import pathlib
+        from starlette.applications import Starlette
+        from starlette.responses import PlainTextResponse
+        from starlette.routing import Route
+
+        async def health(request):
+            sick = pathlib.Path("sick").exists()
+            return PlainTextResponse("", status_code=503 if sick else 200)
+
+        app = Starlette(routes=[Route("/health", health)])
+    """
+    tree.add("moody", 'health = "/health"', source)
+    async with running(replace_after=2) as supervisor:
+        pid = replica(supervisor, "moody-1").pid
+        assert supervisor.listing()["moody"]
+        sick = tree.write("moody/sick", "")
+        await until(lambda: "moody" not in supervisor.listing())
+        row = fleet_status(supervisor).instances[0]
+        assert (row.state, row.detail) == ("unhealthy", "GET /health answers 503")
+        sick.unlink()
+        await until(lambda: "moody" in supervisor.listing())
+        assert replica(supervisor, "moody-1").pid == pid
+
+
+async def test_a_process_that_hangs_is_replaced(tree: Any, running: Any, until: Any) -> None:
+    tree.add("one")
+    async with running(probe_timeout=0.1, probe_slowest=0.05, replace_after=3) as supervisor:
+        pid = replica(supervisor, "one-1").pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: replica(supervisor, "one-1").restarts == 1)
+        await until(lambda: replica(supervisor, "one-1").ready)
+        assert "hangs" in printed(tree, "fleet")
+
+
+async def test_a_restart_refuses_and_loses_no_request(tree: Any, running: Any, http: Any) -> None:
+    tree.add("one")
+    async with running() as supervisor:
+        address, before = url(supervisor, "one-1"), replica(supervisor, "one-1").pid
+        seen: set[str] = set()
+        over = False
+
+        async def call() -> int:
+            done = 0
+            while not over:
+                answer = await http(address, "/hello", "GET")
+                assert answer.status == 200
+                seen.add(answer.json()["pid"])
+                done += 1
+            return done
+
+        calls = [asyncio.create_task(call()) for _ in range(4)]
+        await supervisor.restart("one")
+        assert [a.id for a in supervisor.listing()["one"]] == ["one-1"]
+        over = True
+        assert min(await asyncio.gather(*calls)) > 0
+        assert seen == {str(before), str(replica(supervisor, "one-1").pid)}
+
+
+async def test_a_lone_instance_stays_listed_while_it_is_replaced(tree: Any, running: Any) -> None:
+    tree.add("one")
+    async with running() as supervisor:
+        listed = supervisor.listing()["one"]
+        restarting = asyncio.create_task(supervisor.restart("one"))
+        while not restarting.done():
+            assert supervisor.listing()["one"] == listed
+            await asyncio.sleep(0.005)
+
+
+async def test_several_are_restarted_one_after_the_other(tree: Any, running: Any) -> None:
+    tree.add("one", "instances = 3")
+    async with running() as supervisor:
+        before = pids(supervisor)
+        restarting = asyncio.create_task(supervisor.restart("one"))
+        while not restarting.done():
+            assert len(supervisor.listing()["one"]) >= 2
+            await asyncio.sleep(0.005)
+        after = pids(supervisor)
+        assert all(after[f"one-{n}"] != before[f"one-{n}"] for n in (1, 2, 3))
+
+
+async def test_scale(tree: Any, running: Any) -> None:
+    tree.add("one")
+    async with running() as supervisor:
+        first = replica(supervisor, "one-1").pid
+        await supervisor.scale("one", 3)
+        assert [a.id for a in supervisor.listing()["one"]] == ["one-1", "one-2", "one-3"]
+        await supervisor.scale("one", 1)
+        assert [a.id for a in supervisor.listing()["one"]] == ["one-1"]
+        assert replica(supervisor, "one-1").pid == first
+        with pytest.raises(ConfigError, match="0 to 100"):
+            await supervisor.scale("one", -1)
+        with pytest.raises(NotFound):
+            await supervisor.scale("two", 1)
+        await supervisor.scale("one", 0)
+        assert "one" not in supervisor.listing()
+        assert next(app for app in fleet_status(supervisor).apps).state == "stopped"
+
+
+async def test_a_changed_fleet_file_changes_only_what_differs(tree: Any, running: Any) -> None:
+    tree.add("same")
+    tree.add("more")
+    tree.add("other")
+    tree.add("gone")
+    async with running() as supervisor:
+        before = pids(supervisor)
+        tree.toml(
+            """
+            [apps.same]
+            [apps.more]
+            instances = 2
+            [apps.other]
+            env = { COLOUR = "blue" }
+            [apps.fresh]
+            """
+        )
+        tree.write("fresh/app.py", "from skerry import App\napp = App('fresh')\n")
+        await supervisor.apply(load(tree.root))
+        after = pids(supervisor)
+        assert after["same-1"] == before["same-1"]
+        assert after["more-1"] == before["more-1"]
+        assert after["more-2"]
+        assert after["other-1"] != before["other-1"]
+        assert "gone-1" not in after
+        assert sorted(supervisor.listing()) == ["fresh", "more", "other", "same"]
+
+
+async def test_apps_that_run_together_share_a_process(tree: Any, running: Any, http: Any) -> None:
+    caller = """
+        import os
+        from skerry import App
+
+        app = App("a")
+
+        @app.get("/ask")
+        async def ask() -> dict[str, str]:
+            from skerry.core.wire import Request, read_all
+            response = await app.connector.service("b")(Request("GET", "/hello"))
+            return {"pid": str(os.getpid()), "said": (await read_all(response.body)).decode()}
+    """
+    tree.text = '[fleet]\nname = "test"\ntogether = [["a", "b"]]\n'
+    tree.add("a", 'env = { WHO = "a" }\napp = "a_app.main:app"', "")
+    tree.write("a/a_app/__init__.py", "")
+    tree.write("a/a_app/main.py", caller)
+    tree.add("b", 'env = { WHO = "b" }\napp = "b_app.main:app"', "")
+    tree.write("b/b_app/__init__.py", "")
+    tree.write(
+        "b/b_app/main.py",
+        """
+        import os
+        from skerry import App
+
+        app = App("b")
+        who = os.environ["WHO"] + os.environ["SKERRY_INSTANCE"]
+
+        @app.get("/hello")
+        async def hello() -> str:
+            return f"{who} {os.getpid()}"
+        """,
+    )
+    tree.add("c")
+    async with running() as supervisor:
+        rows = {row.id: row for row in fleet_status(supervisor).instances}
+        assert rows["a-1"].pid == rows["b-1"].pid != rows["c-1"].pid
+        answer = (await http(rows["a-1"].url, "/ask")).json()
+        assert answer["said"] == f'"bb-1 {answer["pid"]}"'
+        assert answer["pid"] == str(rows["a-1"].pid)
+        assert (await http(rows["b-1"].url, "/hello")).json() == f"bb-1 {answer['pid']}"
+
+
+async def test_two_modules_of_one_name_cannot_share_a_process(tree: Any, running: Any) -> None:
+    tree.text = '[fleet]\nname = "test"\ntogether = "all"\n'
+    tree.add("a", 'app = "app:app"')
+    tree.add("b", 'app = "app:app"')
+    async with running() as supervisor:
+        group = replica(supervisor, "together.1.1")
+        assert group.phase is State.CRASHED
+        assert "needs a package of its own name" in printed(tree, "together.1.1")
+
+
+async def test_only_some(tree: Any, running: Any) -> None:
+    tree.add("one", 'needs = ["two"]')
+    tree.add("two")
+    tree.add("three")
+    async with running("one") as supervisor:
+        assert sorted(supervisor.listing()) == ["one", "two"]
+        assert [app.app for app in fleet_status(supervisor).apps] == ["one", "two"]
+
+
+async def test_an_outside_app_is_listed_and_external(tree: Any, running: Any) -> None:
+    tree.add("bank", 'url = "https://bank.example"', "")
+    tree.add("one", 'needs = ["bank"]')
+    async with running() as supervisor:
+        assert supervisor.listing()["bank"][0].url == "https://bank.example"
+        bank = next(app for app in fleet_status(supervisor).apps if app.app == "bank")
+        assert (bank.state, bank.instances) == ("external", 0)
+        with pytest.raises(NotFound, match="elsewhere"):
+            await supervisor.restart("bank")
+
+
+async def test_any_asgi_or_wsgi_object_can_be_an_app(tree: Any, running: Any, http: Any) -> None:
+    flask = "from flask import Flask\napp = Flask('x')\n@app.get('/')\ndef root(): return 'flask'\n"
+    tree.add("wsgi", source=flask)
+    fast = (
+        "from fastapi import FastAPI\ndef make():\n    app = FastAPI()\n"
+        "    @app.get('/')\n    def root(): return 'fast'\n    return app\n"
+    )
+    tree.add("asgi", 'app = "app:make"', fast)
+    async with running() as supervisor:
+        assert (await http(url(supervisor, "wsgi-1"))).body == b"flask"
+        assert (await http(url(supervisor, "asgi-1"))).json() == "fast"
+
+
+async def test_a_taken_port_is_told_and_the_rest_runs(tree: Any, running: Any) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        tree.add("one", f"port = {port}")
+        tree.add("two")
+        async with running() as supervisor:
+            one = replica(supervisor, "one-1")
+            assert one.phase is State.CRASHED
+            assert f"127.0.0.1:{port}" in one.detail
+            assert replica(supervisor, "two-1").ready
+
+
+async def test_a_lost_nursery_is_replaced_and_all_start_again(
+    tree: Any, running: Any, until: Any
+) -> None:
+    tree.add("one")
+    tree.add("cmd", 'command = "sleep 1000 & exec python3 -m http.server $PORT"', "")
+    tree.write("cmd/x", "")
+    async with running() as supervisor:
+        before = tree.left_over()
+        os.kill(supervisor.launcher.pid or 0, signal.SIGKILL)
+        await until(lambda: before.isdisjoint(tree.left_over()))
+        await until(lambda: all(r.ready for r in supervisor.everything()))
+        assert before.isdisjoint(tree.left_over())
