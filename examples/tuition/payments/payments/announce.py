@@ -18,7 +18,7 @@ from payments.clients import ledger as ledger_api
 from payments.clients.ledger import Ledger
 from payments.events import Event
 from skerry.core.clock import Clock
-from skerry.core.errors import CallError
+from skerry.core.errors import CallError, Problem
 from skerry.data.database import Database
 
 log = logging.getLogger("payments")
@@ -39,7 +39,8 @@ async def what_is_pending(
 ) -> int:
     """Tell what has not been told yet, of one payment or of all; how many events.
 
-    Stops at the first that cannot be told, so that nobody hears of a payment out of order.
+    Stops when nobody answers. An event that is refused is left for a person to look at, and
+    does not hold up the others.
     """
     told = 0
     for pending in await database.read(store.pending, payment_id):
@@ -48,6 +49,9 @@ async def what_is_pending(
         except CallError as error:
             log.warning("%s waits to be told: %s", type(pending.event).__name__, error)
             break
+        except Problem as refused:
+            log.error("%s %s is refused: %s", pending.event_id, pending.event, refused)
+            continue
         now = datetime.fromtimestamp(clock.wall(), UTC)
         await database.write(store.mark_announced, pending.number, now)
         told += 1

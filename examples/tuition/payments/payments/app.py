@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ app = App("payments", version="1.0.0", description="What payers owe, and what be
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Number = Annotated[int, Meta(ge=1, le=2**62)]
 
+log = logging.getLogger("payments")
+
 SWEEP_SECONDS = 15.0
 
 
@@ -70,7 +73,10 @@ async def sweeper(database: Database, ledger: Ledger, clock: Clock) -> AsyncIter
     async def forever() -> None:
         while True:
             await clock.sleep(SWEEP_SECONDS)
-            await _sweep(database, ledger, clock)
+            try:
+                await _sweep(database, ledger, clock)
+            except Exception:
+                log.exception("it will be swept again")
 
     task = asyncio.create_task(forever(), name="payments sweeper")
     yield Sweeper()

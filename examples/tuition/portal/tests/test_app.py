@@ -298,7 +298,7 @@ def test_money_is_written_with_its_code_and_decimals() -> None:
     assert money(Decimal("1234.5"), "EUR").replace("\xa0", " ") == "EUR 1,234.50"
     assert money(Decimal("1234"), "JPY").replace("\xa0", " ") == "JPY 1,234"
     assert money(Decimal("0.1"), "KWD").replace("\xa0", " ") == "KWD 0.100"
-    assert rate(Decimal("1.4392857E-8")) == "0.000000014393"
+    assert rate(Decimal("1.4392857E-8")) == "0.000000014392857"
     assert rate(Decimal("3.1719147")) == "3.1719147"
     assert grouped("RF1853900") == "RF18 5390 0"
 
