@@ -6,7 +6,7 @@ from .detect import NoApp, detect
 from .faults import SpecError, SpecFault
 from .model import AppSpec, BackingSpec, Fleet, FrontSpec
 from .reader import FILE, find, load, loads, located, source_folder
-from .templates import substitute, url_variable
+from .templates import escape, substitute, url_variable
 from .waves import cycles, order
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "SpecFault",
     "cycles",
     "detect",
+    "escape",
     "find",
     "load",
     "loads",

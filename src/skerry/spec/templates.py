@@ -77,3 +77,13 @@ def substitute(text: str, addresses: Mapping[str, str]) -> str:
 def url_variable(name: str) -> str:
     """The variable that carries the address of an app or a backing: ``QUOTES_URL``."""
     return name.upper().replace("-", "_") + "_URL"
+
+
+def escape(text: str, names: Container[str]) -> str:
+    """``text`` such that ``substitute`` gives it back: its own braces are doubled."""
+
+    def doubled(found: re.Match[str]) -> str:
+        means = found[1] or found[2] in names or found[3] in _PARTS
+        return "{" + found[0] + "}" if means else found[0]
+
+    return _TEMPLATE.sub(doubled, text)
