@@ -84,7 +84,9 @@ def test_no_header_can_make_extract_fail(headers: list[tuple[bytes, bytes]]) -> 
 @given(st.dictionaries(st.text("abcdefgh", min_size=1), st.text(), max_size=5))
 def test_baggage_survives_the_wire(members: dict[str, str]) -> None:
     written = context.format_baggage(Context(baggage=members))
-    assert context.parse_baggage(written.decode()) == members or sum(map(len, members.values())) > 600
+    assert (
+        context.parse_baggage(written.decode()) == members or sum(map(len, members.values())) > 600
+    )
 
 
 def test_too_much_baggage_is_left_behind() -> None:

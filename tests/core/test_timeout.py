@@ -6,7 +6,7 @@ import time
 import pytest
 
 from skerry.core.clock import ManualClock, system
-from skerry.core.timeout import TICK, Timeout, _wheel
+from skerry.core.timeout import TICK, Timeout, _look_around
 
 
 async def forever() -> None:
@@ -114,7 +114,7 @@ async def test_an_idle_loop_is_not_woken_for_calls_long_answered() -> None:
         with Timeout(system.now() + 0.02):
             pass
     await asyncio.sleep(0.1)
-    wheel = _wheel()
+    wheel = _look_around()
     assert wheel._handle is None
     assert not wheel.buckets
 
@@ -132,3 +132,20 @@ def test_it_needs_a_task() -> None:
     seen: list[bool] = []
     asyncio.run(main())
     assert seen
+
+
+def test_loops_in_other_threads_and_loops_after_it_have_their_own() -> None:
+    async def limited() -> bool:
+        try:
+            with Timeout(system.now() + 0.02):
+                await forever()
+        except TimeoutError:
+            return True
+        return False
+
+    async def both() -> list[bool]:
+        other = asyncio.to_thread(asyncio.run, limited())
+        return list(await asyncio.gather(other, limited(), limited()))
+
+    assert asyncio.run(both()) == [True, True, True]
+    assert asyncio.run(limited())

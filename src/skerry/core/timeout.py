@@ -10,9 +10,9 @@ A limit is never early and at most one bucket late.
 from __future__ import annotations
 
 import asyncio
-from asyncio import current_task, get_running_loop
+from asyncio import current_task
+from threading import get_ident
 from types import TracebackType
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from .clock import Clock, Timer, system
@@ -34,7 +34,7 @@ class Timeout:
         clock: whose time it is.
     """
 
-    __slots__ = ("_bucket", "_cancels", "_clock", "_task", "_timer", "expired", "when")
+    __slots__ = ("_bucket", "_cancels", "_clock", "_task", "_timer", "_wheel", "expired", "when")
 
     def __init__(self, when: float, clock: Clock = system) -> None:
         self.when = when
@@ -42,15 +42,21 @@ class Timeout:
         self._clock = clock
         self._task: asyncio.Task[object] | None = None
         self._cancels = 0
+        self._wheel: _Wheel | None = None
         self._bucket: set[Timeout] | None = None
         self._timer: Timer | None = None
 
     def __enter__(self) -> Timeout:
-        task = current_task()
+        here = _here.get(get_ident())
+        task = None if here is None else current_task(here.loop)
         if task is None:
-            raise RuntimeError("a Timeout needs a task to cancel; there is none here")
+            here = _look_around()
+            task = current_task(here.loop)
+            if task is None:
+                raise RuntimeError("a Timeout needs a task to cancel; there is none here")
         self._task = task
         self._cancels = task.cancelling()
+        self._wheel = here
         self._arm()
         return self
 
@@ -80,8 +86,8 @@ class Timeout:
         if self._clock is not system:
             self._timer = self._clock.call_at(self.when, self.expire)
             return
-        last = _last  # one read, so that another thread's loop cannot come between
-        wheel = last[1] if last[0] is get_running_loop() else _wheel()
+        wheel = self._wheel
+        assert wheel is not None
         tick = int(self.when * _PER_SECOND) + 1
         bucket = wheel.buckets.get(tick)
         if bucket is None:
@@ -109,10 +115,10 @@ class _Wheel:
     requests that were answered long ago.
     """
 
-    __slots__ = ("_earliest", "_handle", "_loop", "buckets")
+    __slots__ = ("_earliest", "_handle", "buckets", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self.buckets: dict[int, set[Timeout]] = {}
         self._earliest = 0
         self._handle: asyncio.TimerHandle | None = None
@@ -129,7 +135,7 @@ class _Wheel:
             self._handle.cancel()
         self._earliest = tick
         wait = max(0.0, tick / _PER_SECOND - system.now())
-        self._handle = self._loop.call_later(wait, self._turn)
+        self._handle = self.loop.call_later(wait, self._turn)
 
     def _turn(self) -> None:
         self._handle = None
@@ -149,14 +155,17 @@ class _Wheel:
 
 
 _wheels: WeakKeyDictionary[asyncio.AbstractEventLoop, _Wheel] = WeakKeyDictionary()
-_last: tuple[object, Any] = (None, None)  # a loop and its wheel: those asked for last
+
+# The wheel of the loop that each thread ran last. Asking asyncio which loop is running costs a
+# system call in CPython 3.11; asking it for the current task of a loop we name does not, and
+# there is none when that loop is no longer the one that runs.
+_here: dict[int, _Wheel] = {}
 
 
-def _wheel() -> _Wheel:
-    global _last
+def _look_around() -> _Wheel:
     loop = asyncio.get_running_loop()
     wheel = _wheels.get(loop)
     if wheel is None:
         wheel = _wheels[loop] = _Wheel(loop)
-    _last = (loop, wheel)
+    _here[get_ident()] = wheel
     return wheel
