@@ -7,10 +7,10 @@ import pytest
 from skerry.transport.base import TransportSettings
 from skerry.transport.http import HttpTransport
 
-from .conformance import Exchanges, Wire
+from .conformance import Exchanges, Tls, Wire
 
 
-class TestAiohttp(Exchanges, Wire):
+class TestAiohttp(Exchanges, Wire, Tls):
     def transport(self, settings: TransportSettings) -> HttpTransport:
         return HttpTransport(settings, "aiohttp")
 

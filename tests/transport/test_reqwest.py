@@ -8,12 +8,12 @@ from skerry.transport.base import TransportSettings
 from skerry.transport.http import HttpTransport
 
 from . import conformance
-from .conformance import Exchanges, Wire
+from .conformance import Exchanges, Tls, Wire
 
 RUNS_ON = "pyreqwest 0.15 detaches a cancelled request instead of aborting it"
 
 
-class TestReqwest(Exchanges, Wire):
+class TestReqwest(Exchanges, Wire, Tls):
     def transport(self, settings: TransportSettings) -> HttpTransport:
         return HttpTransport(settings, "pyreqwest")
 

@@ -105,6 +105,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer",
+        "_busy",
         "_chunks",
         "_closed",
         "_complete",
@@ -143,9 +144,10 @@ class Connection(asyncio.Protocol):
         self._loop = owner.loop
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
-        self._answer: Future[Response] | None = None
+        self._answer: Future[Response] | None = None  # until it is given
         self._upload: Task[None] | None = None
         self._writable: Future[None] | None = None
+        self._busy = False
         self._closed = False
         self._fresh = True
         self.idle_since = 0.0
@@ -166,6 +168,7 @@ class Connection(asyncio.Protocol):
         """
         transport = cast(asyncio.Transport, self._transport)
         self._begin(head_only=request.method == "HEAD")
+        self._busy = True
         answer = self._answer = self._loop.create_future()
         body = request.body
         if not isinstance(body, bytes):
@@ -179,7 +182,11 @@ class Connection(asyncio.Protocol):
         return answer
 
     def cancel(self, answer: Future[Response]) -> None:
-        """Nobody waits for ``answer`` any more: end its exchange, if that is not over."""
+        """Nobody waits for ``answer`` any more: end its exchange.
+
+        If it has just been given, the exchange is over, or its body, which now nobody has,
+        ends it.
+        """
         if self._answer is answer:
             self.abort()
 
@@ -207,7 +214,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:  # out of the blue
+        if not self._busy:  # out of the blue
             self.abort()
             return
         self._fresh = False
@@ -324,7 +331,7 @@ class Connection(asyncio.Protocol):
         self._reusable = False
 
     def _respond(self, body: Body) -> None:
-        answer = self._answer
+        answer, self._answer = self._answer, None  # which would keep a forgotten body alive
         if answer is not None and not answer.done():
             answer.set_result(Response(self._status, Headers(self._headers), body))
 
@@ -340,7 +347,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """The exchange is over: keep the connection if nothing is left on it, or close it."""
         transport = cast(asyncio.Transport, self._transport)
-        self._answer = None
+        self._busy = False
         if (
             not self._reusable
             or self._upload is not None

@@ -35,7 +35,14 @@ class UnixTransport:
 
         async def dial(protocol: Callable[[], Connection]) -> Connection:
             loop = asyncio.get_running_loop()
-            _, connection = await loop.create_unix_connection(protocol, self._path)
+            transport, connection = await loop.create_unix_connection(protocol, self._path)
+            try:
+                # asyncio takes a full backlog (EAGAIN) for a connection that is on its way, and
+                # the first writable moment for its arrival.
+                transport.get_extra_info("socket").getpeername()
+            except OSError:
+                transport.abort()
+                raise
             return connection
 
         return self._pools.service(False, "localhost", dial)
