@@ -32,7 +32,7 @@ _SCALARS = {
     "float": "float",
     "bool": "bool",
     "bytes": "bytes",
-    "file": "str",
+    "file": "File",
     "date": "dt.date",
     "datetime": "dt.datetime",
     "time": "dt.time",
@@ -224,25 +224,30 @@ def _tree(text: str) -> Text:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    """The parts of an annotation between its outermost bars or commas, with what follows."""
-    return list(_parts(text))
+    """The parts of an annotation between its outermost commas, or bars where there are no
+    commas, each with what follows it."""
+    cuts = list(_outermost(text))
+    wanted = "," if any(char == "," for _, char in cuts) else "|"
+    parts: list[tuple[str, str]] = []
+    start = 0
+    for index, char in cuts:
+        if char == wanted:
+            parts.append((text[start:index].strip(), char))
+            start = index + 1
+    return [*parts, (text[start:].strip(), "")]
 
 
-def _parts(text: str) -> Iterator[tuple[str, str]]:
-    depth, start, quote = 0, 0, ""
+def _outermost(text: str) -> Iterator[tuple[int, str]]:
+    depth, quote = 0, ""
     for index, char in enumerate(text):
         if quote:
             quote = "" if char == quote and text[index - 1] != "\\" else quote
         elif char in "\"'":
             quote = char
-        elif char == "[":
-            depth += 1
-        elif char == "]":
-            depth -= 1
+        elif char in "[]":
+            depth += 1 if char == "[" else -1
         elif char in "|," and depth == 0:
-            yield text[start:index].strip(), char
-            start = index + 1
-    yield text[start:].strip(), ""
+            yield index, char
 
 
 def _order(name: str) -> tuple[int, str]:

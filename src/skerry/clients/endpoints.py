@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from .annotations import Speller, call
 from .layout import Group, Text, group, quoted
+from .parts import Style
 from .plan import PyArgument, PyOperation
 from .shapes import NO_DEFAULT, Argument, Payload, Scalar
+
+_STYLES: dict[str, Style] = {
+    "form": "form",
+    "simple": "simple",
+    "spaceDelimited": "spaceDelimited",
+    "pipeDelimited": "pipeDelimited",
+    "deepObject": "deepObject",
+    "json": "json",
+}
+_EXPLODING = frozenset({"form", "simple", "spaceDelimited", "pipeDelimited"})
 
 
 def write_endpoint(operation: PyOperation, speller: Speller) -> list[Text]:
@@ -27,7 +38,7 @@ def write_endpoint(operation: PyOperation, speller: Speller) -> list[Text]:
                 else group(f"{_status(status)}: (", names, ")", literal=True)
             )
         items.append(group("raises={", raises, "}", literal=True))
-    accept = next((a.media_type for a in operation.answers if _is_special(a.media_type)), "")
+    accept = accept_of(operation)
     if accept:
         items.append(f"accept={quoted(accept)}")
     return items
@@ -37,9 +48,18 @@ def _status(status: int | str) -> str:
     return quoted(status) if isinstance(status, str) else str(status)
 
 
-def _is_special(media: str) -> bool:
-    """Whether the media type does not follow from the answer's own kind."""
-    return media.endswith("+json")
+def accept_of(operation: PyOperation) -> str:
+    """The media type to ask for, where it does not follow from the answers' own kinds."""
+    found = (a.media_type for a in operation.answers if a.media_type.endswith("+json"))
+    return next(found, "")
+
+
+def style_of(source: Argument) -> tuple[Style, bool]:
+    """How an argument is written: what the contract says, or what OpenAPI assumes."""
+    usual: Style = "simple" if source.where in ("path", "header") else "form"
+    style: Style = _STYLES.get(source.style, usual)
+    explode = source.explode if source.explode is not None else style == "form"
+    return style, explode
 
 
 def _part(argument: PyArgument, speller: Speller) -> Group:
@@ -63,25 +83,13 @@ def _part(argument: PyArgument, speller: Speller) -> Group:
 def _style(source: Argument) -> list[Text]:
     if isinstance(source.shape, Scalar):
         return []
-    usual = "simple" if source.where in ("path", "header") else "form"
-    style = source.style or usual
+    style, explode = style_of(source)
+    usual, exploded = style_of(Argument(source.name, source.where, source.shape, True))
     items: list[Text] = []
     if style != usual:
         items.append(f"style={quoted(style)}")
-    explodes = style == "form"
-    if (
-        source.explode is not None
-        and source.explode != explodes
-        and source.where
-        in (
-            "path",
-            "query",
-        )
-    ):
-        if style not in ("deepObject", "json"):
-            items.append(f"explode={source.explode}")
-    elif source.where == "query" and style in ("spaceDelimited", "pipeDelimited"):
-        items.append("explode=False")
+    if source.where in ("path", "query") and style in _EXPLODING and explode != exploded:
+        items.append(f"explode={explode}")
     return items
 
 

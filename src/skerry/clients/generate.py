@@ -131,7 +131,14 @@ class _Module:
 
     def _assignment(self, left: str, right: Text, annotation: str = "") -> list[str]:
         if isinstance(right, Group):
-            return lay(Group(f"{left} = {right.head}", right.items, right.tail), 1, self._width)
+            if len(left) + len(right.head) + 7 <= self._width:
+                return lay(Group(f"{left} = {right.head}", right.items, right.tail), 1, self._width)
+            name, _, hint = left.partition(": ")
+            return [
+                f"    {name}: (",
+                f"        {hint}",
+                *lay(Group(f") = {right.head}", right.items, right.tail), 1, self._width),
+            ]
         line = f"    {left} = {right}" if right else f"    {left}"
         if len(line) <= self._width:
             return [line]

@@ -47,6 +47,11 @@ else:
     OneOf = _OneOf
 
 
+def one_of(union: Any) -> Any:
+    """``OneOf[union]``, for a union that is made while the program runs."""
+    return _OneOf.__class_getitem__(union)
+
+
 def decode_one(expected: Any, value: Any) -> Any:
     """msgspec's ``dec_hook``: ``value`` as the member of the union that it is.
 

@@ -233,6 +233,11 @@ class _Planner:
         self._sent = self._reachable(
             o.payload.shape for o in api.operations if o.payload is not None
         )
+        self._uploaded = self._reachable(
+            o.payload.shape
+            for o in api.operations
+            if o.payload is not None and o.payload.kind == "multipart"
+        )
         self._received = self._reachable(
             [a.shape for o in api.operations for a in o.answers]
             + [f.shape for r in api.refusals.values() for f in r.fields]
@@ -276,6 +281,8 @@ class _Planner:
                 return MapOf(self._lift(inner, f"{hint} value"))
             case Nullable(inner):
                 return Nullable(self._lift(inner, hint))
+            case Scalar("file"):  # bytes are no JSON; a string is what can stand there
+                return Scalar("str")
             case Union() if not self._plan.native(shape):
                 name = unique(pascal(hint), self._taken)
                 self._taken.add(name)
@@ -403,7 +410,13 @@ class _Planner:
                 continue
             default = self._field_default(key, source)
             made.fields.append(
-                PyField(attribute, source.name, source.shape, default, _field_doc(source, default))
+                PyField(
+                    attribute,
+                    source.name,
+                    source.shape if key in self._uploaded else _without_files(source.shape),
+                    default,
+                    _field_doc(source, default),
+                )
             )
         made.rename = _rename(made.fields)
         return made
@@ -528,6 +541,20 @@ def _inside(shape: Shape) -> list[Shape]:
         case Union(members):
             return list(members)
     return []
+
+
+def _without_files(shape: Shape) -> Shape:
+    """Files travel in multipart forms; in JSON a binary string is a string."""
+    match shape:
+        case Scalar("file"):
+            return Scalar("str")
+        case ListOf(inner):
+            return ListOf(_without_files(inner))
+        case MapOf(inner):
+            return MapOf(_without_files(inner))
+        case Nullable(inner):
+            return Nullable(_without_files(inner))
+    return shape
 
 
 def _deep(shape: Shape) -> Iterator[Shape]:

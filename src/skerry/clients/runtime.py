@@ -17,13 +17,13 @@ with the ``Endpoint`` that knows the wire::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
-from skerry.core.errors import BadRequest, Invalid, Problem
+from skerry.core.errors import BadRequest, ConfigError, Invalid, Problem
 from skerry.core.service import Service
-from skerry.core.wire import Request, Response
+from skerry.core.wire import Headers, Request, Response
 
 from .bodies import Body, File, body, bytes_body, form, lines_body, multipart, text_body
 from .endpoint import Endpoint, Redirect
@@ -81,6 +81,28 @@ class Client:
         self._service = service
         self._close = close
 
+    @classmethod
+    def connect(cls, url: str = "", *, headers: Mapping[str, str] | None = None) -> Self:
+        """A client of whatever listens at ``url``, with the whole default stack around it.
+
+        Args:
+            url: scheme and host, and a path if one goes before those of the contract; where
+                the contract says the app is, by default.
+            headers: sent with every request: ``{"authorization": "Bearer ..."}``.
+
+        Raises:
+            ConfigError: no URL is given and the contract names none.
+        """
+        from skerry.stack.connector import connection
+
+        url = url or cls.__url__
+        if not url:
+            raise ConfigError(f"{cls.__name__}.connect needs a URL; the contract names none")
+        service = connection(url, app=cls.__app__)
+        if not headers:
+            return cls(service, close=service.close)
+        return cls(_with_headers(service, headers), close=service.close)
+
     async def close(self) -> None:
         """Close the connections that ``connect`` opened."""
         if self._close is not None:
@@ -111,3 +133,15 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: a client of {self.__app__ or 'an app'}>"
+
+
+def _with_headers(
+    service: Service[Request, Response], headers: Mapping[str, str]
+) -> Service[Request, Response]:
+    fields = Headers.of(headers).raw
+
+    def call(request: Request, /) -> Awaitable[Response]:
+        request.headers.raw.extend(fields)
+        return service(request)
+
+    return call
