@@ -7,7 +7,9 @@ import pytest
 from skerry.transport.base import TransportSettings
 from skerry.transport.http import HttpTransport
 
-from .conformance import Exchanges, Tls, Wire
+from .conformance import Exchanges
+from .conformance_tls import Tls
+from .conformance_wire import Wire
 
 
 class TestAiohttp(Exchanges, Wire, Tls):

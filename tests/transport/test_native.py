@@ -1,4 +1,4 @@
-"""Our own driver passes the suites, on asyncio's event loop and on uvloop's; and what is its own."""
+"""Our own driver passes the suites, on asyncio's event loop and on uvloop's, and more."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .conformance import (
     OK,
     PROMPTLY,
     Exchanges,
-    Tls,
-    Wire,
     echo,
     endless,
     post,
     soon,
     streaming,
 )
+from .conformance_tls import Tls
+from .conformance_wire import Wire
 from .servers import Exchange, forever, raw_server
 
 
@@ -97,7 +97,9 @@ class TestNative(Exchanges, Wire, Tls):
     async def test_an_upgrade_that_nobody_asked_for(self) -> None:
         async def handler(exchange: Exchange) -> None:
             await exchange.request()
-            await exchange.send(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
+            await exchange.send(
+                b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+            )
             await exchange.gone()
 
         await self.lost(handler)

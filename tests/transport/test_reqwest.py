@@ -8,7 +8,9 @@ from skerry.transport.base import TransportSettings
 from skerry.transport.http import HttpTransport
 
 from . import conformance
-from .conformance import Exchanges, Tls, Wire
+from .conformance import Exchanges
+from .conformance_tls import Tls
+from .conformance_wire import Wire
 
 RUNS_ON = "pyreqwest 0.15 detaches a cancelled request instead of aborting it"
 

@@ -17,7 +17,8 @@ from skerry.core.wire import Request, Stream
 from skerry.transport.base import TransportSettings
 from skerry.transport.unix import UnixTransport
 
-from .conformance import OK, Exchanges, Wire, post
+from .conformance import OK, Exchanges, post
+from .conformance_wire import Wire
 from .servers import Exchange, Handler, RawServer, Service, forever, raw_server, uvicorn_server
 
 

@@ -127,6 +127,8 @@ class Connection(asyncio.Protocol):
         "idle_since",
     )
 
+    _transport: asyncio.Transport  # from `connection_made` on
+
     # Of the exchange at hand; `_begin` sets them.
     _head_only: bool  # the request was HEAD
     _headers: RawHeaders
@@ -142,7 +144,6 @@ class Connection(asyncio.Protocol):
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._loop = owner.loop
-        self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
         self._answer: Future[Response] | None = None  # until it is given
         self._upload: Task[None] | None = None
@@ -166,7 +167,7 @@ class Connection(asyncio.Protocol):
             request: its body; a stream is read to its end, and closed.
             head: from ``write_head``, as is ``length``.
         """
-        transport = cast(asyncio.Transport, self._transport)
+        transport = self._transport
         self._begin(head_only=request.method == "HEAD")
         self._busy = True
         answer = self._answer = self._loop.create_future()
@@ -193,8 +194,7 @@ class Connection(asyncio.Protocol):
     def abort(self, error: BaseException | None = None) -> None:
         """Close now, whatever is going on. ``error`` is for whoever still waits."""
         self._end(error or ConnectionLost(f"the connection to {self._owner.authority} was cut"))
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
 
     def usable(self, *, look: bool) -> bool:
         """Whether another exchange can begin.
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             look: ask the socket too whether the server has hung up; the event loop may not
                 have had a chance to say so.
         """
-        transport = cast(asyncio.Transport, self._transport)
+        transport = self._transport
         if self._closed or transport.is_closing():
             return False
         return not look or not _readable(transport.get_extra_info("socket").fileno())
@@ -236,8 +236,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         # Not left to the transport's own close, which would first try to send what is unsent.
         self.connection_lost(None)
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._closed:
@@ -309,7 +308,7 @@ class Connection(asyncio.Protocol):
         elif self._pipe is None:
             self._chunks.append(body)
         elif not self._pipe.feed(body):
-            cast(asyncio.Transport, self._transport).pause_reading()
+            self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
         if self._headed and not self._complete:
@@ -346,7 +345,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """The exchange is over: keep the connection if nothing is left on it, or close it."""
-        transport = cast(asyncio.Transport, self._transport)
+        transport = self._transport
         self._busy = False
         if (
             not self._reusable
@@ -381,12 +380,12 @@ class Connection(asyncio.Protocol):
         return error
 
     def _resume(self) -> None:
-        if not self._closed and self._transport is not None:
+        if not self._closed:
             self._transport.resume_reading()
 
     async def _send(self, body: Stream, length: int | None) -> None:
         """Send a streamed body beside the waiting for its answer, which may come first."""
-        transport = cast(asyncio.Transport, self._transport)
+        transport = self._transport
         sent = 0
         try:
             async for chunk in body:
