@@ -77,7 +77,17 @@ class Node:
         outstanding: calls under way, until the end of their bodies.
     """
 
-    __slots__ = ("_guard", "_idle", "_latency", "_now", "_service", "address", "outstanding")
+    __slots__ = (
+        "_guard",
+        "_idle",
+        "_latency",
+        "_now",
+        "_quiet_since",
+        "_service",
+        "_unanswered",
+        "address",
+        "outstanding",
+    )
 
     def __init__(
         self, address: Address, endpoint: Endpoint, settings: BalanceSettings, clock: Clock
@@ -89,6 +99,10 @@ class Node:
         self._now = clock.now
         self._latency = PeakEwma(settings.decay, settings.penalty, clock.now())
         self._idle: asyncio.Future[None] | None = None
+        # An average knows nothing of an instance that has stopped answering; how long it has
+        # been quiet, with answers due, is known before any of them comes.
+        self._unanswered = 0
+        self._quiet_since = 0.0
 
     @property
     def status(self) -> Status:
@@ -98,21 +112,29 @@ class Node:
     def load(self) -> float:
         """Seconds that one more call is expected to take. An instance that nothing is known of
         gets one call to be known by, and no second one before that is answered."""
-        cost = self._latency.read(self._now())
-        if cost > 0.0:
-            return cost * (self.outstanding + 1)
-        return _UNKNOWN * self.outstanding
+        now = self._now()
+        cost = self._latency.read(now)
+        if cost <= 0.0:
+            return _UNKNOWN * self.outstanding
+        if self._unanswered and now - self._quiet_since > cost:
+            cost = now - self._quiet_since
+        return cost * (self.outstanding + 1)
 
     async def __call__(self, request: Request, /) -> Response:
         started = self._now()
         self.outstanding += 1
+        if not self._unanswered:
+            self._quiet_since = started
+        self._unanswered += 1
         try:
             response = await self._service(request)
         except BaseException as error:
+            self._unanswered -= 1
             self._release()
             self._raised(error, started)
             raise
-        now = self._now()
+        self._quiet_since = now = self._now()
+        self._unanswered -= 1
         if response.status < 500 and response.status != 429:
             self._latency.observe(now - started, now)
         else:

@@ -32,9 +32,10 @@ _SLOTS = 10
 class RetryBudget:
     """Counts requests and retries over a sliding window, shared by all calls of a client.
 
-    The window is kept in slots of a tenth, with one more for the tenth that has begun: so in
-    any ``window`` seconds there are never more retries than the reserve and ``share`` of the
-    requests of the last 1.1 windows. There are no timers; slots are turned when they are used.
+    The window is kept in slots of a tenth, with one more for the tenth that has begun. So
+    whenever a retry is made, those of the ``window`` seconds up to then, it among them, are no
+    more than the reserve and ``share`` of the requests of the last 1.1 windows. There are no
+    timers; slots are turned when they are used.
     """
 
     __slots__ = ("_index", "_now", "_requests", "_reserve", "_retries", "_scale", "_share", "_tick")
