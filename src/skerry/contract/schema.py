@@ -293,8 +293,8 @@ def _names_schema(key: Shape) -> Schema:
     match inner:
         case shape.Scalar(name="int"):
             return {"pattern": patterns.INTEGER}
-        case shape.Scalar(name="float" | "decimal"):
-            return {"pattern": patterns.NUMBER}
+        case shape.Scalar(name="float"):
+            return {"pattern": patterns.FLOAT}
         case shape.Choice():
             return {"enum": [str(value) for value in inner.values]}
         case shape.Scalar():
