@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from .layout import Group, Text, group, lay, quoted
@@ -56,6 +56,8 @@ _STANDARD = frozenset({"collections.abc", "typing", "enum", "decimal", "uuid"})
 class Speller:
     """Writes annotations, and remembers what they need."""
 
+    unset = "UnsetType"
+
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._used: set[str] = set()
@@ -69,20 +71,15 @@ class Speller:
         sources: dict[str, list[str]] = {}
         for name in self._used - {"dt"}:
             sources.setdefault(_SOURCES.get(name, _RUNTIME), []).append(name)
-        ordered = {source: sorted(sources[source], key=_order) for source in sorted(sources)}
-        standard: list[tuple[str, list[str]]] = []
-        if "dt" in self._used:
-            standard.append(("import datetime as dt", []))
-        standard += [(s, n) for s, n in ordered.items() if s in _STANDARD]
-        others = [(s, n) for s, n in ordered.items() if s not in _STANDARD]
-        return [found for found in (standard, others) if found]
+        plain = ["import datetime as dt"] if "dt" in self._used else []
+        return import_groups(plain, sources, _STANDARD)
 
     def hint(self, shape: Shape, *, optional: bool = False) -> str:
         """The annotation of a shape; with UnsetType where the value may be absent."""
         text = self._hint(shape)
         if not optional or text == "Any":
             return text
-        return f"{text} | {self.use('UnsetType')}"
+        return f"{text} | {self.use(self.unset)}"
 
     def _hint(self, shape: Shape) -> str:
         match shape:
@@ -114,8 +111,12 @@ class Speller:
             return "Any"
         text = " | ".join(members)
         if len(members) > 1 and not self._plan.native(shape):
-            return f"{self.use('OneOf')}[{text}]"
+            return self.untold(text)
         return text
+
+    def untold(self, union: str) -> str:
+        """A union whose members nothing tells apart."""
+        return f"{self.use('OneOf')}[{union}]"
 
     def names_in(self, shape: Shape) -> set[str]:
         """The classes of the contract that a shape names."""
@@ -254,6 +255,16 @@ def _order(name: str) -> tuple[int, str]:
     """As isort sorts within an import: constants, classes, the rest."""
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
     return kind, name
+
+
+def import_groups(
+    plain: Iterable[str], sources: Mapping[str, Iterable[str]], standard: Container[str]
+) -> list[list[tuple[str, list[str]]]]:
+    """Imports as isort orders them: the standard library's, then the others'."""
+    ordered = [(source, sorted(sources[source], key=_order)) for source in sorted(sources)]
+    whole: list[tuple[str, list[str]]] = [(line, []) for line in sorted(plain)]
+    first = [*whole, *((s, n) for s, n in ordered if s in standard)]
+    return [group for group in (first, [(s, n) for s, n in ordered if s not in standard]) if group]
 
 
 def call(head: str, items: Iterable[Text]) -> Group:

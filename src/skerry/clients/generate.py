@@ -31,32 +31,42 @@ def module(plan: Plan, header: Header, *, width: int = 88) -> str:
         header: what the module says about where it is from.
         width: of a line.
     """
-    return _Module(plan, header, width).text()
+    return Module(plan, header, width).text()
 
 
-class _Module:
+class Module:
+    """Writes one module; ``plain`` overrides what differs there."""
+
+    define = "async def"
+    wait = "await "
+
     def __init__(self, plan: Plan, header: Header, width: int) -> None:
         self._plan = plan
         self._header = header
         self._width = width
-        self._speller = Speller(plan)
+        self._speller = self.speller(plan)
+
+    def speller(self, plan: Plan) -> Speller:
+        return Speller(plan)
 
     def text(self) -> str:
-        sections = [
-            *(
-                self._class(made)
-                for made in self._plan.classes.values()
-                if not isinstance(made, PyAlias)
-            ),
+        sections = self.sections()
+        body = "\n\n\n".join("\n".join(section) for section in sections if section)
+        top = [*self._header.lines(), *self._opening(), "", "from __future__ import annotations"]
+        gap = ["", ""] if body.startswith(("class ", "@")) else [""]
+        return "\n".join([*top, "", *self._imports(), *gap, body, ""])
+
+    def sections(self) -> list[list[str]]:
+        """What the module defines, in order; the endpoints last, for they name all types."""
+        classes = self._plan.classes.values()
+        return [
+            *(self._class(one) for one in classes if not isinstance(one, PyAlias)),
             *self._aliases(),
             *(self._problem(problem) for problem in self._plan.problems if not problem.core),
             self._client(),
             self._sync(),
             self._endpoints(),
         ]
-        body = "\n\n\n".join("\n".join(section) for section in sections if section)
-        top = [*self._header.lines(), *self._opening(), "", "from __future__ import annotations"]
-        return "\n".join([*top, "", *self._imports(), "", "", body, ""])
 
     def _opening(self) -> list[str]:
         api = self._plan.api
@@ -81,7 +91,7 @@ class _Module:
             lines += ["", *block] if lines else block
         return lines
 
-    def _class(self, made: PyRecord | PyEnum | PyAlias) -> list[str]:
+    def _class(self, made: PyRecord | PyEnum) -> list[str]:
         return self._enum(made) if isinstance(made, PyEnum) else self._record(made)
 
     def _enum(self, made: PyEnum) -> list[str]:
@@ -94,8 +104,7 @@ class _Module:
             lines += assign(name, self._speller.value(value), 1, self._width)
         return lines
 
-    def _record(self, made: PyRecord | PyAlias) -> list[str]:
-        assert isinstance(made, PyRecord)
+    def _record(self, made: PyRecord) -> list[str]:
         options = [self._speller.use("Struct"), "kw_only=True"]
         if made.tag_field:
             if made.tag_field != "type":
@@ -133,6 +142,8 @@ class _Module:
         if isinstance(right, Group):
             if len(left) + len(right.head) + 7 <= self._width:
                 return lay(Group(f"{left} = {right.head}", right.items, right.tail), 1, self._width)
+            if len(left) + 8 <= self._width and len(str(right)) + 8 <= self._width:
+                return [f"    {left} = (", f"        {right}", "    )"]
             name, _, hint = left.partition(": ")
             return [
                 f"    {name}: (",
@@ -149,6 +160,7 @@ class _Module:
     ) -> list[str]:
         width = self._width - 4 * depth
         first, rest = summary(text, width - 6)
+        first += "." if first[-1:].isalnum() else ""
         blocks = [prose(first, width), prose(rest, width)]
         entries = [entry(f.name, f.doc, width) for f in fields if f.doc]
         if entries:
@@ -226,10 +238,10 @@ class _Module:
                 items.append("*")
                 starred = True
             items.append(self._argument(argument))
-        answer = self._speller.answer(operation)
-        head = group(f"async def {operation.name}(", items, f") -> {answer}:")
+        answer = self.returned(operation)
+        head = group(f"{self.define} {operation.name}(", items, f") -> {answer}:")
         call = group(
-            "await self._call(",
+            f"{self.wait}self.{self.sent_by(operation)}(",
             [_constant(operation), *(a.name for a in operation.arguments)],
             ")",
         )
@@ -264,8 +276,7 @@ class _Module:
         raises = self._raises_doc(operation, width)
         if raises:
             blocks.append("Raises:\n" + "\n".join(raises))
-        blocks = [block for block in blocks if block]
-        if not blocks or blocks[0].startswith(("Args:", "Raises:")):
+        if not first:
             blocks.insert(0, f"{source.method} {source.path}.")
         return blocks
 
@@ -299,7 +310,7 @@ class _Module:
     def _endpoints(self) -> list[str]:
         lines: list[str] = []
         for operation in self._plan.operations:
-            answer = self._speller.answer(operation)
+            answer = self.answer_of(operation)
             head = f"{_constant(operation)} = {self._speller.use('Endpoint')}["
             items = write_endpoint(operation, self._speller)
             if len(f"{head}{answer}](") <= self._width:
@@ -307,6 +318,18 @@ class _Module:
             else:
                 lines += [head, f"    {answer}", *lay(group("](", items, ")"), 0, 0)]
         return lines
+
+    def returned(self, operation: PyOperation) -> str:
+        """What a method returns."""
+        return self._speller.answer(operation)
+
+    def sent_by(self, operation: PyOperation) -> str:
+        """The method of the base class that does the work."""
+        return "_call"
+
+    def answer_of(self, operation: PyOperation) -> str:
+        """What an endpoint is an endpoint of."""
+        return self._speller.answer(operation)
 
 
 def _constant(operation: PyOperation) -> str:

@@ -12,7 +12,9 @@ _BOUNDARY = re.compile(
     r"|(?<=[A-Z])(?=[A-Z][a-z])"  # URLPath
 )
 # What annotations in a class body are made of: a field or method of that name would hide it.
-TYPE_NAMES = frozenset({"bool", "bytes", "dict", "float", "int", "list", "str", "dt", "property"})
+TYPE_NAMES = frozenset(
+    {"bool", "bytes", "dict", "float", "int", "list", "str", "dt", "field", "property"}
+)
 _SOFT = frozenset({"self", "cls", "None", "True", "False"})
 
 

@@ -8,7 +8,7 @@ is ``A | B`` to a type checker; on arrival the members are tried, best match fir
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, get_args
 from typing import get_type_hints as hints_of
 
 import msgspec
@@ -22,6 +22,8 @@ T = TypeVar("T")
 class _Accepting(type):
     """msgspec checks what its hook made against the class; the hook has checked it already."""
 
+    members: tuple[Any, ...] = ()
+
     def __instancecheck__(cls, value: object) -> bool:
         return True
 
@@ -29,8 +31,6 @@ class _Accepting(type):
 class _OneOf(metaclass=_Accepting):
     """What ``OneOf[A | B]`` is while the program runs: a class that stands for the union,
     which msgspec does not know and hands to ``decode_one``."""
-
-    members: ClassVar[tuple[Any, ...]] = ()
 
     def __class_getitem__(cls, union: Any) -> Any:
         return _made(get_args(union) or (union,))
@@ -76,6 +76,9 @@ def decode_one(expected: Any, value: Any) -> Any:
 
 
 def _known(member: Any, value: dict[str, Any]) -> int:
+    """How many of an object's fields a member knows."""
+    if isinstance(member, _Accepting):
+        return max(_known(inner, value) for inner in member.members)
     return sum(name in value for name in getattr(member, "__struct_encode_fields__", ()))
 
 

@@ -203,13 +203,16 @@ class Plan:
         return frozenset({"any"})
 
 
-def plan(api: Api, app: str = "", *, reserved: Iterable[str] = ()) -> Plan:
+def plan(
+    api: Api, app: str = "", *, reserved: Iterable[str] = (), standalone: bool = False
+) -> Plan:
     """Decide how a contract looks in Python.
 
     Args:
         api: the contract.
         app: the app's name in the fleet; the contract's title by default.
         reserved: names that classes must not have, because the module imports them.
+        standalone: whether even the problems that Skerry has get a class of their own.
     """
     app = app or api.title
     taken = set(reserved)
@@ -220,16 +223,19 @@ def plan(api: Api, app: str = "", *, reserved: Iterable[str] = ()) -> Plan:
         names[key] = unique(pascal(named.name), taken)
         taken.add(names[key])
     made = Plan(api, app, client, {}, [], [])
-    _Planner(api, made, names, taken).run()
+    _Planner(api, made, names, taken, standalone).run()
     return made
 
 
 class _Planner:
-    def __init__(self, api: Api, made: Plan, names: dict[str, str], taken: set[str]) -> None:
+    def __init__(
+        self, api: Api, made: Plan, names: dict[str, str], taken: set[str], standalone: bool
+    ) -> None:
         self._api = api
         self._plan = made
         self._names = names
         self._taken = taken
+        self._core = {} if standalone else _CORE
         self._sent = self._reachable(
             o.payload.shape for o in api.operations if o.payload is not None
         )
@@ -459,7 +465,7 @@ class _Planner:
     def _problems(self) -> dict[str, PyProblem]:
         made: dict[str, PyProblem] = {GENERAL: PyProblem("Problem", "", [], core=True)}
         for key, refusal in self._api.refusals.items():
-            core = _CORE.get((refusal.type, refusal.status or 0))
+            core = self._core.get((refusal.type, refusal.status or 0))
             if core is not None:
                 made[key] = PyProblem(core.__name__, "", [], core=True)
                 continue
