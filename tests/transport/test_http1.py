@@ -6,12 +6,14 @@ import asyncio
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skerry.core.errors import ConnectionLost
 from skerry.core.wire import Headers, Request, Response, Stream, read_all
-from skerry.transport.http1 import Connection, write_head
+from skerry.transport.head import write_head
+from skerry.transport.http1 import Connection
 
 
 class Owner:
@@ -155,3 +157,12 @@ async def test_what_is_written_of_a_stream() -> None:
     head, length = write_head(Request("PUT", "/", body=Stream(chunks())), "a")
     assert b"transfer-encoding: chunked" in head
     assert length is None
+
+
+async def test_a_length_that_is_none() -> None:
+    async def chunks() -> Any:
+        yield b"x"
+
+    fields = Headers.of({"content-length": "-1"})
+    with pytest.raises(ValueError, match="content-length"):
+        write_head(Request("PUT", "/", headers=fields, body=Stream(chunks())), "a")

@@ -6,9 +6,6 @@ import asyncio
 import gc
 import socket
 import ssl
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import AsyncIterator
 
@@ -35,6 +32,7 @@ from .conformance import (
 )
 from .conformance_tls import Tls
 from .conformance_wire import Wire
+from .forking import fork
 from .servers import Exchange, forever, raw_server
 
 
@@ -230,61 +228,9 @@ class TestNative(Exchanges, Wire, Tls):
             await transport.close()
 
 
-FORKING = """
-    import asyncio, os, sys
-    from skerry.core.instance import Address
-    from skerry.core.wire import Request
-    from skerry.transport.http import HttpTransport
-
-    OK = b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok"
-    connections = 0
-
-    async def connected(reader, writer):
-        global connections
-        connections += 1
-        while await reader.read(1000):
-            writer.write(OK)
-
-    async def main(run):
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        call = HttpTransport(driver=sys.argv[2]).connect(Address(f"http://127.0.0.1:{port}"))
-
-        async def once():
-            return (await call(Request("POST", "/", body=b"{}"))).body
-
-        assert await once() == b"ok"
-        child = os.fork()
-        if not child:
-            try:
-                assert run(once()) == b"ok"
-                os._exit(0)
-            except BaseException as error:
-                print(repr(error))
-                os._exit(1)
-        _, status = await asyncio.to_thread(os.waitpid, child, 0)
-        assert await once() == b"ok"
-        print(status, connections)
-
-    if sys.argv[1] == "uvloop":
-        import uvloop
-        uvloop.run(main(uvloop.run))
-    else:
-        asyncio.run(main(asyncio.run))
-"""
-
-
 @pytest.mark.parametrize("driver", ["native", "aiohttp"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_child_makes_its_own_connections_and_leaves_the_parents_alone(
     loop: str, driver: str
 ) -> None:
-    script = textwrap.dedent(FORKING)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, loop, driver],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert done.stdout == "0 2\n", done.stderr
+    assert fork(loop, driver) == "0 2\n"

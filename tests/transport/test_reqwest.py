@@ -11,6 +11,7 @@ from . import conformance
 from .conformance import Exchanges
 from .conformance_tls import Tls
 from .conformance_wire import Wire
+from .forking import fork
 
 RUNS_ON = "pyreqwest 0.15 detaches a cancelled request instead of aborting it"
 
@@ -41,3 +42,10 @@ class TestReqwest(Exchanges, Wire, Tls):
     @pytest.mark.xfail(reason="pyreqwest passes header values as ASCII text")
     async def test_header_values_are_bytes_both_ways(self) -> None:
         await super().test_header_values_are_bytes_both_ways()
+
+
+def test_a_child_of_a_process_that_has_used_it_is_told_that_it_cannot() -> None:
+    said, result = fork("asyncio", "pyreqwest").splitlines()
+    assert said.startswith("ConnectError")
+    assert "fork" in said
+    assert result == "1 1"

@@ -67,7 +67,7 @@ class AiohttpTransport:
         return call
 
     async def close(self) -> None:
-        await self._drain.close(self._settings.drain_timeout, lambda: None)
+        await self._drain.close(self._settings.drain_timeout)
         here = asyncio.get_running_loop()
         for loop, session in list(self._sessions.items()):
             if loop is here:

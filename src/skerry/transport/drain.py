@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable
 
 from skerry.core.wire import Response, Stream
 
@@ -36,14 +35,12 @@ class Drain:
             self.leave()
         return response
 
-    async def close(self, seconds: float, cut: Callable[[], object]) -> None:
-        """Begin nothing more, wait up to ``seconds`` for the rest, then ``cut`` what is left."""
+    async def close(self, seconds: float) -> None:
+        """Begin nothing more, and wait for the rest, up to ``seconds``."""
         self.closed = True
         if self._busy:
             self._empty = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._empty], timeout=seconds)
-        if self._busy:
-            cut()
 
 
 def _settle(future: Future[None]) -> None:

@@ -18,7 +18,7 @@ from httptools import HttpParserError, HttpResponseParser
 from skerry.core.errors import CallError, ConnectError, ConnectionLost
 from skerry.core.wire import Body, Headers, RawHeaders, Request, Response, Stream
 
-from .base import CONNECTION_FIELDS, comes_whole
+from .base import comes_whole
 from .pipe import Pipe, Reader
 
 HEAD_LIMIT = 1 << 16
@@ -26,9 +26,6 @@ HEAD_LIMIT = 1 << 16
 
 SPLIT = 1 << 16
 """Bytes of a request body from which on it is not worth copying it behind its head."""
-
-_OURS = CONNECTION_FIELDS | {b"host", b"content-length"}
-_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 # What a server says when it does not accept our certificate. In TLS 1.3 it can say so only after
 # we believe the handshake to be over; it has then read nothing of the request (RFC 8446, 4.4.2).
@@ -57,43 +54,6 @@ class Owner(Protocol):
 
     def gone(self, connection: Connection, /) -> None:
         """It is closed, or about to be."""
-
-
-def write_head(request: Request, authority: str) -> tuple[bytes, int | None]:
-    """The request as bytes up to its body, and the length of a streamed body if it is known.
-
-    Raises:
-        ValueError: it cannot be written as HTTP: a line break in a header, a space in a path.
-    """
-    host: bytes | None = None
-    length: bytes | None = None
-    lines = [f"{request.method} {request.target} HTTP/1.1".encode("ascii")]
-    for pair in request.headers.raw:
-        if pair[0] in _OURS:
-            if pair[0] == b"host":
-                host = pair[1]
-            elif pair[0] == b"content-length":
-                length = pair[1]
-        else:
-            lines.append(b": ".join(pair))
-    lines.append(b"host: " + (host or authority.encode("ascii")))
-    body, known = request.body, None
-    if isinstance(body, bytes):
-        if body or request.method in _METHODS_WITH_BODY:
-            lines.append(b"content-length: %d" % len(body))
-    elif length is not None:
-        known = int(length)
-        lines.append(b"content-length: %d" % known)
-    else:
-        lines.append(b"transfer-encoding: chunked")
-    breaks = len(lines) + 1
-    lines += (b"", b"")
-    head = b"\r\n".join(lines)
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-        raise ValueError("a header of the request has a line break or a null in it")
-    if lines[0].count(b" ") != 2:
-        raise ValueError(f"not a request line: {lines[0]!r}")
-    return head, known
 
 
 class Connection(asyncio.Protocol):

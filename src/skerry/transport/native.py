@@ -18,7 +18,8 @@ from skerry.core.service import Service
 from skerry.core.wire import Request, Response
 
 from .base import DEFAULTS, Endpoint, TransportSettings, closed, tls_context
-from .http1 import Connection, write_head
+from .head import write_head
+from .http1 import Connection
 from .pool import Dial, Pool
 
 

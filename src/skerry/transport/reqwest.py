@@ -60,11 +60,10 @@ class ReqwestTransport:
         return service
 
     async def close(self) -> None:
-        clients = [service.client for service in self._services.values()]
-        await self._drain.close(self._settings.drain_timeout, lambda: None)
-        for client in clients:
-            if client is not None:
-                await client.close()
+        await self._drain.close(self._settings.drain_timeout)
+        for service in self._services.values():
+            if service.client is not None:
+                await service.client.close()
 
 
 class _ReqwestService:
