@@ -211,7 +211,7 @@ class _Compose:
         else:
             file = context / str(settings.get("dockerfile") or "Dockerfile")
             text = _text(file)
-            if not text:
+            if not text and not service.get("command"):
                 self._draft.note(name, f"there is no {file.name} in {app.path}")
         target = settings.get("target")
         return read_dockerfile(text, str(target) if target else None)
