@@ -31,7 +31,7 @@ async def test_in_time(clock: ManualClock) -> None:
 
 
 async def test_too_late(clock: ManualClock) -> None:
-    with pytest.raises(AttemptTimeout, match="quotes: .*after 1 s") as caught:
+    with pytest.raises(AttemptTimeout, match=r"quotes: .*after 1 s") as caught:
         await call(clock, 1.1)
     assert caught.value.retry is Retry.REPEATABLE
 

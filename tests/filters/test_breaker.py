@@ -58,10 +58,11 @@ class Kit:
     async def send(self, ending: Response | BaseException, times: int = 1) -> None:
         for _ in range(times):
             self.next = ending
-            try:
+            if isinstance(ending, BaseException):
+                with pytest.raises(type(ending)):
+                    await self.service(REQUEST)
+            else:
                 await self.service(REQUEST)
-            except type(ending) if isinstance(ending, BaseException) else ():
-                pass
 
     @property
     def status(self) -> Status:

@@ -41,6 +41,12 @@ class BalanceSettings:
     penalty: float = 1.0
     wait: float = 1.0
 
+    def __str__(self) -> str:
+        return (
+            f"Balance(power of two choices, peak EWMA over {self.decay:g} s, "
+            f"waits {self.wait:g} s for an instance)"
+        )
+
 
 class Guard(Protocol):
     """Whoever knows whether calling an instance is worth it: its breaker."""
@@ -266,11 +272,7 @@ class Balance:
         self._nodes = []
 
     def __repr__(self) -> str:
-        s = self.settings
-        return (
-            f"Balance(power of two choices, peak EWMA over {s.decay:g} s, "
-            f"waits {s.wait:g} s for an instance)"
-        )
+        return str(self.settings)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -8,6 +8,7 @@ the top: a request passes the slots in this order, its answer in the reverse.
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -219,23 +220,30 @@ def reach(transport: Transport, address: Address) -> Service[Request, Response]:
 
 
 def _prefixed(service: Service[Request, Response], base: str) -> Service[Request, Response]:
-    def call(request: Request, /) -> object:
+    def call(request: Request, /) -> Awaitable[Response]:
         return service(replace(request, path=base + request.path))
 
-    return call  # type: ignore[return-value]
+    return call
 
 
-def describe(parts: Parts) -> list[Row]:
-    """The whole stack, outermost first, as ``skerry stack`` prints it."""
-    sample, _ = instance_stack(parts, Address("http://instance", ""))
+def describe(parts: Parts, transport: str = "") -> list[Row]:
+    """The whole stack, outermost first, as ``skerry stack`` prints it.
+
+    Args:
+        transport: what is known of how the app is reached.
+    """
+    instance, _ = instance_stack(parts, Address("http://instance"))
     between = Row(
         "between",
         "balance",
-        repr(parts.settings.balance),
+        str(parts.settings.balance),
         ("retry", "hedge"),
         "below retry, so that a retry goes elsewhere; above the breakers, whose state it reads",
     )
-    return [*_rows("call", call_stack(parts)), between, *_rows("instance", sample)]
+    network = Row(
+        "instance", "transport", transport, ("tape",), "the end of the stack: the call leaves here"
+    )
+    return [*_rows("call", call_stack(parts)), between, *_rows("instance", instance), network]
 
 
 def _rows(half: str, stack: Stack[Request, Response]) -> list[Row]:

@@ -23,6 +23,7 @@ from skerry.filters.balance import Balance, Node
 from skerry.filters.budget import RetryBudget
 from skerry.telemetry.metrics import Metrics
 from skerry.transport.base import Transport
+from skerry.transport.http import HttpTransport
 from skerry.transport.loopback import SCHEME, Loopback, provided
 
 from .client import ClientSettings, Parts, Row, client, describe
@@ -79,7 +80,8 @@ class Connector:
 
     def describe(self, app: str) -> list[Row]:
         """The stack that calls to ``app`` go through, outermost first."""
-        return describe(self._parts(app))
+        transport: object = self._loopback if self.is_local(app) else self._transport
+        return describe(self._parts(app), type(transport or HttpTransport).__name__)
 
     async def close(self) -> None:
         """Let go of this event loop's clients, then of the transports."""
@@ -97,8 +99,6 @@ class Connector:
             watch: Watch = Hub([Address(SCHEME + parts.app, parts.app)], fixed=True)
             return client(parts, watch, self._loopback)
         if self._transport is None:
-            from skerry.transport.http import HttpTransport
-
             self._transport = HttpTransport()
         return client(parts, self._discovery.watch(parts.app), self._transport)
 
@@ -229,7 +229,7 @@ def default_connector(
     control = environ.get("SKERRY_CONTROL")
     fleet = None
     if control:
-        from skerry.discovery.fleet import FleetDiscovery
+        from skerry.discovery.fleet import FleetDiscovery  # not needed outside of a fleet
         from skerry.transport.unix import UnixTransport
 
         fleet = FleetDiscovery(UnixTransport(control).connect(Address("http://control", "control")))
