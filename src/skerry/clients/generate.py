@@ -70,7 +70,7 @@ class Module:
 
     def _opening(self) -> list[str]:
         api = self._plan.api
-        title = f"{api.title} {api.version}".strip()
+        title = " ".join(prose(f"{api.title} {api.version}", 1000).split())
         first, rest = summary(api.description, self._width - len(title) - 8)
         if first and len(first) + len(title) + 8 <= self._width:
             return docstring([f"{title}: {first}", prose(rest, self._width)], 0)
@@ -209,7 +209,7 @@ class Module:
     def _client(self) -> list[str]:
         plan = self._plan
         lines = [f"class {plan.name}({self._speller.use('Client')}):"]
-        about = [f"Calls {plan.app}."]
+        about = [prose(f"Calls {plan.app}.", self._width)]
         if plan.api.left_out:
             about.append(
                 "Not here:\n"

@@ -12,7 +12,7 @@ from importlib.resources import files
 from .annotations import Speller, import_groups
 from .generate import Module
 from .header import Header
-from .layout import Group, Text, docstring, group, lay, quoted
+from .layout import Group, Text, docstring, group, lay, prose, quoted
 from .plan import Plan, PyField, PyOperation, PyProblem, PyRecord, plan
 from .shapes import NO_DEFAULT, Api, Literals
 
@@ -135,7 +135,8 @@ class _PlainModule(Module):
         return lines
 
     def _face(self, name: str, base: str, about: str) -> list[str]:
-        lines = [f"class {name}({base}):", f'    """Calls {self._plan.app}{about}."""']
+        said = prose(f"Calls {self._plan.app}{about}.", self._width)
+        lines = [f"class {name}({base}):", *docstring([said], 1)]
         if self._plan.api.url:
             lines += ["", f"    __url__ = {quoted(self._plan.api.url)}"]
         for operation in self._plan.operations:

@@ -6,6 +6,7 @@ once; they differ only in whether the result is text or types.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,8 @@ _PROBLEM_NAMES = frozenset(
         *("members", "document", "add_note", "with_traceback"),
     }
 )
+_UNWRITABLE = re.compile(r'[\\"\x00-\x1f]')
+"""Names of properties that msgspec cannot have; no contract that means well has them."""
 _CLIENT_NAMES = frozenset({"close", "connect", "sync"})
 
 
@@ -409,6 +412,8 @@ class _Planner:
             made.tag_field, made.tag = tag
         taken: set[str] = set()
         for source in record.fields:
+            if _UNWRITABLE.search(source.name):
+                continue
             attribute = unique(_attribute(source.name, "field"), taken)
             taken.add(attribute)
             if tag is not None and source.name == tag[0]:
@@ -484,6 +489,8 @@ class _Planner:
         made = PyProblem(name, doc, [], refusal.status, refusal.type, refusal.title)
         taken: set[str] = set()
         for source in refusal.fields:
+            if _UNWRITABLE.search(source.name):
+                continue
             attribute = _attribute(source.name, "member")
             if attribute in _PROBLEM_NAMES:
                 attribute += "_"

@@ -326,6 +326,8 @@ class Schemas:
         if isinstance(target.value, bool) or not _says_something(target):
             return
         target.object()
+        if target.id in seen:
+            part.fail("this schema is part of itself by allOf")
         if not _is_object(target):
             flat.others.append(part)
             return
@@ -573,13 +575,14 @@ def _is_null(node: Node) -> bool:
     )
 
 
-def _is_object(node: Node) -> bool:
+def _is_object(node: Node, seen: frozenset[str] = frozenset()) -> bool:
     value = node.value
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or node.id in seen:
         return False
     if value.get("type") == "object" or "properties" in value or "additionalProperties" in value:
         return True
-    return any(_is_object(part.follow()) for part in node.items("allOf"))
+    seen |= {node.id}
+    return any(_is_object(part.follow(), seen) for part in node.items("allOf"))
 
 
 def _says_something(node: Node, *, requirements: bool = True) -> bool:

@@ -1,0 +1,1 @@
+"""Clients: read, written, made and called."""
