@@ -29,10 +29,23 @@ class Wire(Http):
                 assert (await call(post())).body == b"ok"
             assert server.connections == 1
 
-    async def test_no_more_connections_than_the_pool_holds(self) -> None:
-        async with self.wire(forever(OK), TransportSettings(pool_size=3)) as (call, server):
+    async def test_no_more_exchanges_at_once_than_the_pool_holds(self) -> None:
+        under_way: set[int] = set()
+        peak = 0
+
+        async def handler(exchange: Exchange) -> None:
+            nonlocal peak
+            while True:
+                await exchange.request()
+                under_way.add(exchange.number)
+                peak = max(peak, len(under_way))
+                await asyncio.sleep(0.002)
+                under_way.discard(exchange.number)
+                await exchange.send(OK)
+
+        async with self.wire(handler, TransportSettings(pool_size=3)) as (call, _):
             await asyncio.gather(*(call(GET) for _ in range(30)))
-            assert server.connections <= 3
+        assert peak == 3
 
     @pytest.mark.parametrize(
         "answer",
