@@ -146,12 +146,12 @@ class TestConstraints:
             Codec.of(type).decode(text)
         assert faults(type, b"0.15")
 
-    @pytest.mark.parametrize("text", ["1e999999", "-1e999999", "0e-999999"])
+    @pytest.mark.parametrize("text", ["1e999999999999", "-1e999999999999", "0e-999999999999"])
     def test_huge_exponents_cost_nothing(self, text: str) -> None:
         type = Annotated[Decimal, Meta(multiple_of=0.01)]
         start = time.perf_counter()
         Codec.of(type).decode(text.encode())
-        assert faults(type, b"1e-999999")
+        assert faults(type, b"1e-999999999999")
         assert time.perf_counter() - start < 0.5
 
     def test_rules_on_containers(self) -> None:
@@ -289,6 +289,13 @@ class TestFaults:
         assert faults(list[int], body) == {"#/200000": "expected an integer, got null"}
         assert time.perf_counter() - start < 3
 
+    def test_so_is_one_in_a_large_mapping(self) -> None:
+        body = b"{%s}" % b",".join(b'"%d":1' % n for n in range(60_000))
+        body = body[:-1] + b',"x":1}'
+        start = time.perf_counter()
+        assert faults(dict[int, int], body).keys() == {"#/x"}
+        assert time.perf_counter() - start < 3
+
     @pytest.mark.parametrize("depth", [50, 100, 300, 900, 100_000])
     def test_deep_nesting(self, depth: int) -> None:
         body = b'{"children":[' * depth + b'{"weight":-1}' + b"]}" * depth
@@ -349,6 +356,14 @@ class TestUnknownFields:
     def test_strict_takes_what_fits(self) -> None:
         body = b'{"school_id":"x","amount":1,"pay_in":"EUR"}'
         assert Codec.of(NewQuote, strict=True).decode(body).pay_in == "EUR"
+
+    def test_their_number_is_bounded(self) -> None:
+        body = b"{%s}" % b",".join(b'"k%d":1' % n for n in range(5000))
+        assert len(Codec.of(NewQuote).unknown(body)) == 100
+        assert len(Codec.of(list[NewQuote]).unknown(b"[%s]" % b",".join([b"5"] * 5000))) == 0
+        with pytest.raises(Invalid) as refused:
+            Codec.of(Closed).decode(body)
+        assert len(refused.value.errors) == 101
 
     @pytest.mark.parametrize("body", [b"", b"[", b"5", b"\xff", b"[" * 9999])
     def test_what_is_not_json_has_none(self, body: bytes) -> None:

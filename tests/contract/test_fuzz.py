@@ -97,7 +97,7 @@ def test_broken_json(kind: Any, value: Any, data: st.DataObject) -> None:
     decoded(kind[1], body)
 
 
-@settings(max_examples=600, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.sampled_from(CODECS), JSON, st.booleans())
 def test_the_two_passes_agree(kind: Any, value: Any, strict: bool) -> None:
     """Refused: at least one fault, none twice. Taken: the slow pass finds nothing either."""
@@ -165,7 +165,7 @@ def test_what_the_schema_allows_is_taken(data: st.DataObject) -> None:
 _READ_BY_US = [kind for kind in _GENERATED if "Customer" not in repr(kind[0])]  # Pydantic is laxer
 
 
-@settings(max_examples=800, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.sampled_from(_READ_BY_US), st.data())
 def test_what_is_taken_the_schema_allows(kind: Any, data: st.DataObject) -> None:
     type, codec, generator = kind

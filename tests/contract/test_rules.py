@@ -55,7 +55,7 @@ def test_zones(zone: Any, value: datetime, kept: bool) -> None:
     assert check_of(Rule("timezone", zone), "datetime")(value) is kept
 
 
-@settings(max_examples=800, derandomize=True)
+@settings(max_examples=500, derandomize=True)
 @given(DECIMALS, DECIMALS, st.booleans(), st.booleans())
 def test_patterns_compare_numbers(bound: Decimal, value: Decimal, up: bool, equal: bool) -> None:
     """Digit by digit comes to the same as by number."""

@@ -21,7 +21,7 @@ from skerry.core.errors import BadRequest, ConfigError, Error, Fault, Invalid
 
 from . import foreign, hints, shape
 from .check import compile_check
-from .explain import Search, explain
+from .explain import Search, TooMany, explain
 from .finite import unfinite
 from .reader import shape_of
 from .text import TextCodec
@@ -107,13 +107,15 @@ class Codec(Generic[T]):
         return body
 
     def unknown(self, body: Buffer) -> list[str]:
-        """Pointers of the fields in a body that the type does not have.
+        """Pointers of the fields in a body that the type does not have (up to 100).
 
         Much slower than ``decode``: call it on a sample. A body that is not JSON has none.
         """
         search = Search(strict=False, everywhere=True)
         try:
             search.look(self.shape, bytes(body).strip(), "#", 0)
+        except TooMany:
+            pass
         except (ValueError, TypeError, RecursionError, IndexError):
             return []
         return search.unknown

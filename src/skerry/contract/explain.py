@@ -69,7 +69,8 @@ class Search:
 
     Attributes:
         faults: what was found so far.
-        unknown: pointers of fields that the type does not have, whether or not a fault.
+        unknown: pointers of fields that the type does not have, whether or not a fault; no
+            more than ``LIMIT`` of them either.
     """
 
     def __init__(self, strict: bool, *, everywhere: bool = False) -> None:
@@ -82,6 +83,13 @@ class Search:
         if len(self.faults) >= LIMIT:
             raise TooMany
         self.faults.append(Fault(pointer, detail))
+
+    def _unknown(self, pointer: str, detail: str, closed: bool) -> None:
+        if len(self.unknown) >= LIMIT:
+            raise TooMany
+        self.unknown.append(pointer)
+        if self._strict or closed:
+            self.fault(pointer, detail)
 
     def look(self, at: Shape, text: bytes, pointer: str, depth: int) -> None:
         """Find the faults of ``text`` as an ``at``."""
@@ -134,7 +142,7 @@ class Search:
                 self.wrong(at, text, pointer)
             return
         self.look(at.shape, text, pointer, depth)
-        if len(self.faults) > before or kind_of(text) not in ("array", "object"):
+        if not at.rules or len(self.faults) > before or kind_of(text) not in ("array", "object"):
             return
         value = _value(shape.bare(at), text)
         for rule in at.rules:
@@ -202,9 +210,12 @@ class Search:
         if kind_of(text) != "object":
             self.wrong(at, text, pointer)
             return
-        for key, value in _raw_members(text).items():
+        members = _raw_members(text)
+        names = shape.Mapping(dict[at.key.type, None], at.key, shape.Scalar(None, "null"))  # type: ignore[name-defined]
+        named_well = fits(names, msgspec.json.encode(dict.fromkeys(members)))
+        for key, value in members.items():
             where = join(pointer, key)
-            if not key_fits(at.key, key):
+            if not (named_well or fits(names, msgspec.json.encode({key: None}))):
                 name = shown(msgspec.json.encode(key))
                 self.fault(where, f"expected a name that is {expected(at.key)}, got {name}")
             self.look(at.value, bytes(value), where, depth + 1)
@@ -232,9 +243,7 @@ class Search:
                 self.fault(where, "is required")
         for key in members:
             if key not in keys:
-                self.unknown.append(join(pointer, key))
-                if self._strict or at.closed:
-                    self.fault(join(pointer, key), "is not a field here")
+                self._unknown(join(pointer, key), "is not a field here", at.closed)
 
     def _tag(self, at: shape.Record, given: msgspec.Raw | None, where: str) -> None:
         assert at.tag is not None
@@ -258,9 +267,7 @@ class Search:
             elif field.required:
                 self.fault(where, f"is required: {field.name}")
         for place in range(first + len(at.fields), len(items)):
-            self.unknown.append(join(pointer, place))
-            if self._strict or at.closed:
-                self.fault(join(pointer, place), "is one item too many")
+            self._unknown(join(pointer, place), "is one item too many", at.closed)
 
     def _model(self, at: shape.Model, text: bytes, pointer: str) -> None:
         for path, detail in foreign.faults_of(at.type, text):
@@ -270,9 +277,7 @@ class Search:
             self.fault(where, detail)
         if self._everywhere and kind_of(text) == "object":
             for key in foreign.unknown_of(at.type, list(_raw_members(text))):
-                self.unknown.append(join(pointer, key))
-                if self._strict:
-                    self.fault(join(pointer, key), "is not a field here")
+                self._unknown(join(pointer, key), "is not a field here", closed=False)
 
 
 def kind_of(text: bytes) -> str:
@@ -314,12 +319,6 @@ def fits(at: Shape, text: bytes) -> bool:
     except (msgspec.ValidationError, TypeError):
         return False
     return check is None or check(value)
-
-
-def key_fits(at: Shape, key: str) -> bool:
-    """Whether a member's name may be a key of a mapping."""
-    mapping = shape.Mapping(dict[at.type, None], at, shape.Scalar(None, "null"))  # type: ignore[name-defined]
-    return fits(mapping, msgspec.json.encode({key: None}))
 
 
 _FastPath = tuple[Callable[[bytes], Any], Check | None]

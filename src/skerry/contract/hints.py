@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import sys
 import types
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, time
 from functools import reduce
@@ -67,9 +66,11 @@ def _collect(cls: Any, given: dict[Any, Any]) -> dict[str, Any]:
             continue
         arguments = [fill(argument, given) for argument in get_args(base)]
         found.update(_collect(origin, dict(zip(_parameters(origin), arguments, strict=False))))
-    if inspect.get_annotations(cls):
-        _rewrite(cls)
-        found.update((name, fill(hint, given)) for name, hint in _evaluated(cls).items())
+    for name, hint in _evaluated(cls).items():
+        adapted = adapt(hint)
+        if adapted is not hint:  # put it where msgspec looks: into the class
+            cls.__annotations__[name] = adapted
+        found[name] = fill(adapted, given)
     return found
 
 
@@ -78,33 +79,17 @@ def _parameters(cls: Any) -> tuple[Any, ...]:
 
 
 def _evaluated(cls: Any) -> dict[str, Any]:
+    """A class's own annotations, not those of its bases."""
+    own = inspect.get_annotations(cls)
+    if not own or cls.__module__ in ("builtins", "typing"):
+        return {}
     try:
         hints = get_type_hints(cls, include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         raise ConfigError(
             f"{cls.__module__}.{cls.__qualname__}: cannot read its annotations: {error}"
         ) from error
-    return {name: hints[name] for name in inspect.get_annotations(cls) if name in hints}
-
-
-def _rewrite(cls: Any) -> None:
-    """Put what msgspec can take where it looks: into the class's annotations."""
-    if cls.__module__ in ("builtins", "typing") or not _has_meta(cls):
-        return
-    for name, hint in _evaluated(cls).items():
-        adapted = adapt(hint)
-        if adapted is not hint:
-            cls.__annotations__[name] = adapted
-
-
-def _has_meta(cls: Any) -> bool:
-    return any(isinstance(note, Meta) for hint in _evaluated(cls).values() for note in _notes(hint))
-
-
-def _notes(hint: Any) -> Iterator[Any]:
-    yield from getattr(hint, "__metadata__", ())
-    for argument in () if get_origin(hint) is Literal else get_args(hint):
-        yield from _notes(argument)
+    return {name: hints[name] for name in own if name in hints}
 
 
 def fill(hint: Any, given: dict[Any, Any]) -> Any:

@@ -25,7 +25,6 @@ from uuid import UUID
 
 import msgspec
 from msgspec import NODEFAULT, UNSET, Struct, UnsetType
-from typing_extensions import ReadOnly
 
 from skerry.core.errors import ConfigError
 
@@ -54,7 +53,7 @@ _ANYTHING = (Any, object, msgspec.Raw)
 _SETS = (set, frozenset, abc.Set, abc.MutableSet)
 _ARRAYS = (list, tuple, abc.Sequence, abc.MutableSequence, abc.Collection, *_SETS)
 _MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
-_WRAPPERS = (Required, NotRequired, ReadOnly, Final)
+_WRAPPERS = (Required, NotRequired, Final)
 
 
 def shape_of(type: Any) -> Shape:
@@ -92,7 +91,7 @@ class _Reader:
             return shape.Choice(hint, _literals(hint))
         if origin in hints.UNIONS:
             return self._union(hint, where)
-        if origin in _WRAPPERS:
+        if _wraps(origin):
             return self.read(get_args(hint)[0], where)
         if (origin or hint) in _ARRAYS:
             return self._array(hint, origin or hint, where)
@@ -214,7 +213,7 @@ def _typed_dict(record: shape.Record, cls: Any, annotations: dict[str, Any]) -> 
         # The marks are looked for again, since a class whose annotations are text has
         # __required_keys__ that knows nothing of them.
         marks = set()
-        while get_origin(hint) in _WRAPPERS:
+        while _wraps(get_origin(hint)):
             marks.add(get_origin(hint))
             hint = get_args(hint)[0]
         needed = Required in marks or (name in cls.__required_keys__ and NotRequired not in marks)
@@ -227,6 +226,11 @@ def _named_tuple(record: shape.Record, cls: Any, _: dict[str, Any]) -> _Fields:
     for name in cls._fields:
         value = cls._field_defaults.get(name, NODEFAULT)
         yield name, name, value is NODEFAULT, value
+
+
+def _wraps(origin: Any) -> bool:
+    # ReadOnly is in typing from 3.13 on, and before that wherever typing_extensions is.
+    return origin in _WRAPPERS or getattr(origin, "_name", "") == "ReadOnly"
 
 
 def _default(value: Any, factory: Any) -> Any:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import annotated_types as at
 from msgspec import Meta
@@ -221,11 +220,17 @@ def _zone_test(zone: Any) -> Test:
         return lambda value: value.tzinfo is None
     if zone is ...:
         return lambda value: value.tzinfo is not None
-    wanted: tzinfo = ZoneInfo(zone) if isinstance(zone, str) else zone
+    wanted = _zone(zone) if isinstance(zone, str) else zone
     # JSON carries an offset and not the zone's name, so the offset at that time has to agree.
     return lambda value: (
         value.tzinfo is not None and value.utcoffset() == value.astimezone(wanted).utcoffset()
     )
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(name)
 
 
 def tell(rule: Rule, kind: str) -> str:
