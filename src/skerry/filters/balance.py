@@ -80,11 +80,11 @@ class Node:
 
     Attributes:
         address: where it is.
+        guard: knows its status.
         outstanding: calls under way, until the end of their bodies.
     """
 
     __slots__ = (
-        "_guard",
         "_idle",
         "_latency",
         "_now",
@@ -92,6 +92,7 @@ class Node:
         "_service",
         "_unanswered",
         "address",
+        "guard",
         "outstanding",
     )
 
@@ -101,7 +102,7 @@ class Node:
         self.address = address
         self.outstanding = 0
         self._service = endpoint.service
-        self._guard: Guard = endpoint.guard or _ALWAYS_OPEN
+        self.guard: Guard = endpoint.guard or _ALWAYS_OPEN
         self._now = clock.now
         self._latency = PeakEwma(settings.decay, settings.penalty, clock.now())
         self._idle: asyncio.Future[None] | None = None
@@ -112,13 +113,15 @@ class Node:
 
     @property
     def status(self) -> Status:
-        return self._guard.status
+        return self.guard.status
 
     @property
     def load(self) -> float:
+        return self.cost(self._now())
+
+    def cost(self, now: float) -> float:
         """Seconds that one more call is expected to take. An instance that nothing is known of
         gets one call to be known by, and no second one before that is answered."""
-        now = self._now()
         cost = self._latency.read(now)
         if cost <= 0.0:
             return _UNKNOWN * self.outstanding
@@ -166,7 +169,7 @@ class Node:
 
     def _failed(self, seconds: float, now: float) -> None:
         self._latency.observe_failure(seconds, now)
-        if self._guard.status is not _OPEN:
+        if self.guard.status is not _OPEN:
             # From now on status speaks; and when it is time to ask the instance how it is, its
             # past must not keep it from being chosen.
             self._latency.forget()
@@ -208,6 +211,7 @@ class Balance:
         self._make = make
         self._app = app
         self._clock = clock
+        self._now = clock.now
         self._random = (rng or random.Random()).random
         self._nodes: list[Node] = []
         self._waiting: set[asyncio.Future[None]] = set()
@@ -233,9 +237,12 @@ class Balance:
         if second >= first:
             second += 1
         one, other = nodes[first], nodes[second]
-        if one.status is _OPEN:
-            return one if other.status is not _OPEN or one.load <= other.load else other
-        if other.status is _OPEN:
+        if one.guard.status is _OPEN:
+            if other.guard.status is not _OPEN:
+                return one
+            now = self._now()
+            return one if one.cost(now) <= other.cost(now) else other
+        if other.guard.status is _OPEN:
             return other
         best = min(node.status.value for node in nodes)
         equals = [node for node in nodes if node.status.value == best]

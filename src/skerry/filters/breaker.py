@@ -19,6 +19,7 @@ from skerry.core.service import Service
 from skerry.core.wire import PUSHBACK, Request, Response, Stream
 from skerry.telemetry.metrics import Metrics
 
+_OPEN = Status.OPEN
 _SILENT = (ConnectError, ConnectionLost, AttemptTimeout)
 _STEPS = 10  # in which old samples fade, for each time constant
 
@@ -125,10 +126,10 @@ class Breaker:
     @property
     def status(self) -> Status:
         if self._shut is None:
-            return Status.OPEN
+            return _OPEN
         if self._probing or self._now() < self._probe_at:
             return self._shut
-        return Status.OPEN
+        return _OPEN
 
     async def __call__(self, request: Request, service: Service[Request, Response], /) -> Response:
         probe = False

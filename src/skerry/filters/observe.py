@@ -59,7 +59,7 @@ class Observe:
             response.body.on_end(partial(self._end, series, started, response.status // 100))
             return response
         series.in_flight -= 1
-        series.record(self._now() - started, response.status // 100)
+        series.histograms[response.status // 100].record(self._now() - started)
         return response
 
     def _look_up(self, route: str) -> Series:

@@ -70,7 +70,7 @@ class Connector:
         """The client of ``app``: always the same one, good in any event loop."""
         found = self._clients.get(app)
         if found is None:
-            found = self._clients[app] = _Client(self, self._parts(app))
+            found = self._clients[app] = _Client(self, self._parts(app), self._loopback is not None)
         return found
 
     def instances(self, app: str) -> Sequence[Node]:
@@ -80,7 +80,9 @@ class Connector:
 
     def describe(self, app: str) -> list[Row]:
         """The stack that calls to ``app`` go through, outermost first."""
-        transport: object = self._loopback if self.is_local(app) else self._transport
+        transport: object = self._transport
+        if self._loopback is not None and provided(app):
+            transport = self._loopback
         return describe(self._parts(app), type(transport or HttpTransport).__name__)
 
     async def close(self) -> None:
@@ -101,10 +103,6 @@ class Connector:
         if self._transport is None:
             self._transport = HttpTransport()
         return client(parts, self._discovery.watch(parts.app), self._transport)
-
-    def is_local(self, app: str) -> bool:
-        """Whether calls to ``app`` need no socket now."""
-        return self._loopback is not None and provided(app)
 
     def _parts(self, app: str) -> Parts:
         settings = self._overrides.get(app, self._settings)
@@ -127,9 +125,11 @@ class _Here:
 class _Client:
     """The service that callers hold: finds what belongs to the event loop they are in."""
 
-    def __init__(self, connector: Connector, parts: Parts) -> None:
+    def __init__(self, connector: Connector, parts: Parts, local: bool) -> None:
         self._connector = connector
         self._parts = parts
+        self._app = parts.app
+        self._local = local
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Here] = WeakKeyDictionary()
         self._last: _Here | None = None
 
@@ -138,7 +138,7 @@ class _Client:
         here = self._last
         if here is None or here.loop() is not asyncio.get_running_loop():
             here = self._enter()
-        if self._connector.is_local(self._parts.app):
+        if self._local and provided(self._app):
             service = here.local or self._make(here, local=True)
         else:
             service = here.remote or self._make(here, local=False)
