@@ -9,6 +9,7 @@ a strict xfail: should the library learn it, that line fails and goes.
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -317,6 +318,21 @@ class Exchanges(Suite):
             await response.body.aclose()
             await soon(ended)
             assert (await call(Request("POST", "/", body=b"next"))).body == b"next"
+
+    async def test_a_body_that_is_forgotten_frees_its_connection(self) -> None:
+        ended = asyncio.Event()
+
+        async def service(request: Request) -> Response:
+            return streaming(endless(ended)) if request.method == "GET" else await echo(request)
+
+        async with self.calling(service) as call:
+            response = await call(Request("GET", "/"))
+            assert isinstance(response.body, Stream)
+            del response
+            gc.collect()
+            await soon(ended)
+            async with asyncio.timeout(PROMPTLY):
+                assert (await call(Request("POST", "/", body=b"next"))).body == b"next"
 
     async def test_cancelling_before_the_answer_ends_the_exchange(self) -> None:
         service = Hang()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import ssl
 import threading
@@ -25,10 +24,7 @@ from .conformance import (
     PROMPTLY,
     Exchanges,
     echo,
-    endless,
     post,
-    soon,
-    streaming,
 )
 from .conformance_tls import Tls
 from .conformance_wire import Wire
@@ -41,21 +37,6 @@ class TestNative(Exchanges, Wire, Tls):
 
     def transport(self, settings: TransportSettings) -> HttpTransport:
         return HttpTransport(settings)
-
-    async def test_a_body_that_is_forgotten_frees_its_connection(self) -> None:
-        ended = asyncio.Event()
-
-        async def service(request: Request) -> Response:
-            return streaming(endless(ended)) if request.method == "GET" else await echo(request)
-
-        async with self.calling(service) as call:
-            response = await call(GET)
-            assert isinstance(response.body, Stream)
-            del response
-            gc.collect()
-            await soon(ended)
-            async with asyncio.timeout(PROMPTLY):
-                assert (await call(post())).body == b"{}"
 
     @pytest.mark.parametrize("extra", [b"x", OK])
     @pytest.mark.parametrize("late", [False, True])

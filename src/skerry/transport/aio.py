@@ -10,6 +10,7 @@ import asyncio
 import os
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from ssl import SSLContext
 
 import aiohttp
@@ -178,6 +179,7 @@ class _Chunks:
     def __init__(self, answer: aiohttp.ClientResponse, authority: str) -> None:
         self._answer = answer
         self._authority = authority
+        self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> _Chunks:
         return self
@@ -193,6 +195,11 @@ class _Chunks:
 
     async def aclose(self) -> None:
         self._answer.close()
+
+    def __del__(self) -> None:
+        if not self._answer.closed:
+            with suppress(RuntimeError):  # the loop is closed, and its sockets with it
+                self._loop.call_soon_threadsafe(self._answer.close)
 
 
 _orphans: list[dict[AbstractEventLoop, aiohttp.ClientSession]] = []

@@ -6,6 +6,7 @@ Exchanges may run in several event loops; whoever closes the transport waits in 
 from __future__ import annotations
 
 import asyncio
+import threading
 from asyncio import Future
 
 from skerry.core.wire import Response, Stream
@@ -17,13 +18,16 @@ class Drain:
     def __init__(self) -> None:
         self.closed = False
         self._busy = 0
+        self._lock = threading.Lock()  # event loops in several threads count here
         self._empty: Future[None] | None = None
 
     def enter(self) -> None:
-        self._busy += 1
+        with self._lock:
+            self._busy += 1
 
     def leave(self, _error: BaseException | None = None) -> None:
-        self._busy -= 1
+        with self._lock:
+            self._busy -= 1
         if self._empty is not None and not self._busy:
             self._empty.get_loop().call_soon_threadsafe(_settle, self._empty)
 

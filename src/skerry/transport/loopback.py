@@ -22,7 +22,7 @@ from skerry.core.service import Service
 from skerry.core.wire import Headers, Request, Response, Stream
 
 from .base import CONNECTION_FIELDS, DEFAULTS, TransportSettings, closed
-from .pipe import Pipe, Remote, pump
+from .pipe import Pipe, Reader, Remote, pump
 
 SCHEME = "local:"
 
@@ -174,7 +174,9 @@ async def _serve(
         task = asyncio.current_task()
         assert task is not None
         pipe = Pipe(on_close=task.cancel)
-        _answer(answer, Response(response.status, response.headers.copy(), Stream(pipe)))
+        stream = Stream(Reader(pipe, asyncio.get_running_loop()))
+        _answer(answer, Response(response.status, response.headers.copy(), stream))
+        del answer, stream  # the caller's alone, so that it is noticed when they forget it
         with suppress(Exception):  # whoever reads the pipe is told
             await pump(body, pipe)
 

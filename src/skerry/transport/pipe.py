@@ -123,9 +123,9 @@ class Pipe:
 
 
 class Reader:
-    """The reading end of a pipe whose maker outlives its reader: a socket, in the event loop.
+    """The reading end of a pipe whose maker outlives its reader: a socket, or an app's task.
 
-    A body that nobody reads would hold its connection for good. So a reader that is forgotten
+    A body that nobody reads would hold either of them for good. So a reader that is forgotten
     closes its pipe.
     """
 

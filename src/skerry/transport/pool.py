@@ -115,7 +115,8 @@ class Pool:
             if not waiter.done():
                 waiter.set_exception(closed(self.authority))
         if self._open:
-            self._drained = self.loop.create_future()
+            if self._drained is None:
+                self._drained = self.loop.create_future()
             await asyncio.wait([self._drained], timeout=self._settings.drain_timeout)
         for connection in list(self._open):
             connection.abort()
@@ -148,6 +149,7 @@ class Pool:
             raise
 
     def _stopping(self) -> bool:
+        """What ``close`` may have changed while something was awaited."""
         return self._closed
 
     def _next(self, connection: Connection | None) -> bool:
