@@ -17,7 +17,9 @@ def test_what_is_written_down_is_known() -> None:
     assert found.watch("nobody").current == ()
 
 
-@pytest.mark.parametrize("url", ["", "a:1", "ftp://a", "postgresql://a/b", "http://", "http://a?b"])
+@pytest.mark.parametrize(
+    "url", ["", "a:1", "ftp://a", "postgresql://a/b", "http://", "http://a?b", "http://me:pw@a"]
+)
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="address of 'quotes'"):
         StaticDiscovery({"quotes": [url]})

@@ -12,7 +12,7 @@ from skerry.core.errors import BreakerOpen, ConnectError, NoInstance
 from skerry.core.instance import Address, Instance, Status
 from skerry.core.wire import Request, Response, Stream
 from skerry.discovery.base import Hub
-from skerry.filters.balance import Balance, BalanceSettings, Endpoint, Node
+from skerry.filters.balance import Balance, BalanceSettings, Candidate, Guarded
 
 REQUEST = Request("GET", "/quotes")
 
@@ -35,7 +35,7 @@ class Fleet:
             self.hub, self.make, BalanceSettings(wait=wait), "quotes", clock, random.Random(5)
         )
 
-    def make(self, address: Address) -> Endpoint:
+    def make(self, address: Address) -> Guarded:
         fleet, name = self, address.id
 
         class Guard:
@@ -51,10 +51,12 @@ class Fleet:
                 raise ending
             return ending
 
-        return Endpoint(service, Guard())
+        return Guarded(service, Guard())
 
-    def node(self, name: str) -> Node:
-        return next(node for node in self.balance.instances if node.address.id == name)
+    def candidate(self, name: str) -> Candidate:
+        return next(
+            candidate for candidate in self.balance.instances if candidate.address.id == name
+        )
 
     async def offer(self, per_second: float, seconds: float) -> None:
         """Open load: calls come when they come, whatever becomes of those before."""
@@ -155,7 +157,7 @@ class TestStatus:
         fleet.endings["c"] = ConnectError()
         fleet.statuses["c"] = Status.CLOSED
         with pytest.raises(ConnectError):
-            task = asyncio.ensure_future(fleet.node("c")(REQUEST))
+            task = asyncio.ensure_future(fleet.candidate("c")(REQUEST))
             await clock.advance(1.0)
             await task
         del fleet.statuses["c"]
@@ -170,7 +172,7 @@ class TestStatus:
         await clock.advance(1.0)
         with pytest.raises(BreakerOpen):
             await task
-        assert fleet.node("a").load == 0.0
+        assert fleet.candidate("a").load == 0.0
 
 
 class TestComingAndGoing:
@@ -191,13 +193,13 @@ class TestComingAndGoing:
     async def test_one_that_leaves_finishes_what_it_has(self, clock: ManualClock) -> None:
         fleet = Fleet(clock, "a", "b")
         fleet.seconds["a"] = lambda: 3.0
-        node = fleet.node("a")
-        task = asyncio.ensure_future(node(REQUEST))
+        candidate = fleet.candidate("a")
+        task = asyncio.ensure_future(candidate(REQUEST))
         await clock.advance(1.0)
         fleet.hub.set(addresses("b"))
-        closing = asyncio.ensure_future(node.close())
+        closing = asyncio.ensure_future(candidate.close())
         await clock.advance(1.0)
-        assert node.outstanding == 1
+        assert candidate.outstanding == 1
         assert not closing.done()
         fleet.calls.clear()
         await fleet.offer(100, 1)
@@ -207,9 +209,9 @@ class TestComingAndGoing:
 
     async def test_those_that_stay_keep_what_is_known_of_them(self, clock: ManualClock) -> None:
         fleet = Fleet(clock, "a", "b")
-        node = fleet.node("a")
+        candidate = fleet.candidate("a")
         fleet.hub.set([*addresses("c"), Address("http://a", "another id")])
-        assert node in fleet.balance.instances
+        assert candidate in fleet.balance.instances
         assert len(fleet.balance.instances) == 2
 
     async def test_the_same_address_twice_is_one_instance(self, clock: ManualClock) -> None:
@@ -259,11 +261,11 @@ class TestOutstanding:
         await clock.advance(0.01)
         body = (await task).body
         assert isinstance(body, Stream)
-        node = fleet.node("a")
-        assert node.outstanding == 1
-        assert node.load == pytest.approx(0.02)
+        candidate = fleet.candidate("a")
+        assert candidate.outstanding == 1
+        assert candidate.load == pytest.approx(0.02)
         await body.read()
-        assert node.outstanding == 0
+        assert candidate.outstanding == 0
 
     @pytest.mark.parametrize("ending", [ConnectError(), ValueError()])
     async def test_a_failure_is_not_under_way(self, clock: ManualClock, ending: Exception) -> None:
@@ -273,7 +275,7 @@ class TestOutstanding:
         await clock.advance(0.01)
         with pytest.raises(type(ending)):
             await task
-        assert fleet.node("a").outstanding == 0
+        assert fleet.candidate("a").outstanding == 0
 
     async def test_what_is_given_up_counts_as_slow(self, clock: ManualClock) -> None:
         fleet = Fleet(clock, "a")
@@ -283,11 +285,11 @@ class TestOutstanding:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert fleet.node("a").outstanding == 0
-        assert fleet.node("a").load == pytest.approx(2.0)
+        assert fleet.candidate("a").outstanding == 0
+        assert fleet.candidate("a").load == pytest.approx(2.0)
 
 
-def test_a_node_is_an_instance(clock: ManualClock) -> None:
-    instance: Instance[Request, Response] = Fleet(clock, "a").node("a")
+def test_a_candidate_is_an_instance(clock: ManualClock) -> None:
+    instance: Instance[Request, Response] = Fleet(clock, "a").candidate("a")
     assert instance.status is Status.OPEN
     assert instance.address == Address("http://a", "a")

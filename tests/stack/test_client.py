@@ -169,6 +169,15 @@ async def test_each_attempt_tells_the_time_that_is_left() -> None:
     assert REQUEST.headers.raw == []
 
 
+async def test_others_need_not_be_told_anything() -> None:
+    network = Network(lambda url, request: Response(200))
+    some = parts(settings=ClientSettings(propagate=False))
+    attach(Context(new_trace(), baggage={"tenant": "a"}))
+    service, _ = client(some, Hub([Address("http://a")]), network)
+    await service(REQUEST)
+    assert network.sent[0][1].headers.raw == []
+
+
 async def test_an_instance_that_hangs_is_left_for_another_and_then_alone() -> None:
     clock = ManualClock()
     network = Network(lambda url, request: Response(200))

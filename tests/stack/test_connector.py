@@ -85,9 +85,9 @@ async def test_calls_are_spread_and_counted(connector: Connector, network: Netwo
     snapshot = connector.metrics.snapshot()
     assert count(snapshot, "ok", kind="client", app="portal", peer="quotes") == 50
     assert count(snapshot, "ok", kind="attempt", route="list_quotes") == 50
-    nodes = connector.instances("quotes")
-    assert sorted(node.address.id for node in nodes) == ["quotes-1", "quotes-2"]
-    assert {node.status for node in nodes} == {Status.OPEN}
+    candidates = connector.instances("quotes")
+    assert sorted(candidate.address.id for candidate in candidates) == ["quotes-1", "quotes-2"]
+    assert {candidate.status for candidate in candidates} == {Status.OPEN}
 
 
 async def test_an_app_in_this_process_needs_no_socket(

@@ -101,7 +101,7 @@ class _Reader:
                 async for line in self._lines():
                     self._take(_decode(line))
                     pause = _FIRST_PAUSE
-            except (CallError, DecodeError, ValidationError):
+            except (CallError, OSError, DecodeError, ValidationError):
                 pass  # gone, or not (yet) what it should be: what is known stays known
             await self._clock.sleep(pause * self._rng.uniform(0.5, 1.0))
             pause = min(_LONGEST_PAUSE, 2.0 * pause)

@@ -90,6 +90,6 @@ def _variables(app: str) -> tuple[str, str]:
 
 def _checked(app: str, url: str) -> str:
     url = url.rstrip("/")
-    if not re.fullmatch(r"(https?://[^/?#\s]+(/[^?#\s]*)?|local:\S+|unix:\S+)", url):
+    if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?|local:\S+", url):
         raise ConfigError(f"the address of {app!r} is not an HTTP URL: {url!r}")
     return url

@@ -55,8 +55,8 @@ class Guard(Protocol):
     def status(self) -> Status: ...
 
 
-class Endpoint(NamedTuple):
-    """What the factory of a balancer makes of an address.
+class Guarded(NamedTuple):
+    """What the factory of a balancer makes of an address: an instance and its guard.
 
     Attributes:
         service: the instance through its own filters.
@@ -75,7 +75,7 @@ _OPEN = Status.OPEN
 _ALWAYS_OPEN = _AlwaysOpen()
 
 
-class Node:
+class Candidate:
     """One instance as the balancer sees it; an ``Instance``.
 
     Attributes:
@@ -97,7 +97,7 @@ class Node:
     )
 
     def __init__(
-        self, address: Address, endpoint: Endpoint, settings: BalanceSettings, clock: Clock
+        self, address: Address, endpoint: Guarded, settings: BalanceSettings, clock: Clock
     ) -> None:
         self.address = address
         self.outstanding = 0
@@ -189,7 +189,7 @@ class Balance:
 
     Args:
         watch: names the instances.
-        make: makes an endpoint for one; called once for each that appears.
+        make: reaches one through its own filters; called once for each that appears.
         app: who is called, for errors.
         rng: where the choices come from; seed it and they repeat.
 
@@ -200,7 +200,7 @@ class Balance:
     def __init__(
         self,
         watch: Watch,
-        make: Callable[[Address], Endpoint],
+        make: Callable[[Address], Guarded],
         settings: BalanceSettings,
         app: str = "",
         clock: Clock = system,
@@ -213,30 +213,30 @@ class Balance:
         self._clock = clock
         self._now = clock.now
         self._random = (rng or random.Random()).random
-        self._nodes: list[Node] = []
+        self._candidates: list[Candidate] = []
         self._waiting: set[asyncio.Future[None]] = set()
         self._unsubscribe = watch.subscribe(self._update)
         self._update(watch.current)
 
     @property
-    def instances(self) -> Sequence[Node]:
-        return tuple(self._nodes)
+    def instances(self) -> Sequence[Candidate]:
+        return tuple(self._candidates)
 
     def __call__(self, request: Request, /) -> Awaitable[Response]:
-        nodes = self._nodes
-        count = len(nodes)
+        candidates = self._candidates
+        count = len(candidates)
         if count > 1:
-            return self._pick(nodes, count)(request)
+            return self._pick(candidates, count)(request)
         if count:
-            return nodes[0](request)
+            return candidates[0](request)
         return self._call_later(request)
 
-    def _pick(self, nodes: list[Node], count: int) -> Node:
+    def _pick(self, candidates: list[Candidate], count: int) -> Candidate:
         first = int(self._random() * count)
         second = int(self._random() * (count - 1))
         if second >= first:
             second += 1
-        one, other = nodes[first], nodes[second]
+        one, other = candidates[first], candidates[second]
         if one.guard.status is _OPEN:
             if other.guard.status is not _OPEN:
                 return one
@@ -244,9 +244,9 @@ class Balance:
             return one if one.cost(now) <= other.cost(now) else other
         if other.guard.status is _OPEN:
             return other
-        best = min(node.status.value for node in nodes)
-        equals = [node for node in nodes if node.status.value == best]
-        return min(equals, key=lambda node: (node.load, self._random()))
+        best = min(candidate.status.value for candidate in candidates)
+        equals = [candidate for candidate in candidates if candidate.status.value == best]
+        return min(equals, key=lambda candidate: (candidate.load, self._random()))
 
     async def _call_later(self, request: Request) -> Response:
         if not self._watch.fixed and self.settings.wait > 0:
@@ -259,24 +259,25 @@ class Balance:
             finally:
                 timer.cancel()
                 self._waiting.discard(appeared)
-        if not self._nodes:
+        if not self._candidates:
             raise NoInstance(self._watch.why_empty(), app=self._app)
         return await self(request)
 
     def _update(self, addresses: Sequence[Address]) -> None:
-        known = {node.address.url: node for node in self._nodes}
-        self._nodes = [
-            known.get(address.url) or Node(address, self._make(address), self.settings, self._clock)
+        known = {candidate.address.url: candidate for candidate in self._candidates}
+        self._candidates = [
+            known.get(address.url)
+            or Candidate(address, self._make(address), self.settings, self._clock)
             for address in {address.url: address for address in addresses}.values()
         ]
-        if self._nodes:
+        if self._candidates:
             for appeared in self._waiting:
                 _wake(appeared)
 
     def close(self) -> None:
         """Follow the watch no longer, and know no instance any more."""
         self._unsubscribe()
-        self._nodes = []
+        self._candidates = []
 
     def __repr__(self) -> str:
         return str(self.settings)

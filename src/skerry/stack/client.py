@@ -22,7 +22,7 @@ from skerry.core.stack import Slot, Stack
 from skerry.core.wire import Request, Response
 from skerry.discovery.base import Watch
 from skerry.filters.attempt import Attempt, AttemptSettings
-from skerry.filters.balance import Balance, BalanceSettings, Endpoint
+from skerry.filters.balance import Balance, BalanceSettings, Guarded
 from skerry.filters.breaker import Breaker, BreakerSettings
 from skerry.filters.budget import RetryBudget
 from skerry.filters.deadline import ClientDeadline, DeadlineSettings
@@ -43,6 +43,8 @@ class ClientSettings:
         balance: how instances are compared.
         breaker: when an instance is left alone.
         attempt: for single attempts.
+        propagate: whether trace, baggage and time left are told to whoever is called; False for
+            others' services, which have no business with them.
     """
 
     deadline: DeadlineSettings | None = field(default_factory=DeadlineSettings)
@@ -50,6 +52,7 @@ class ClientSettings:
     balance: BalanceSettings = field(default_factory=BalanceSettings)
     breaker: BreakerSettings | None = field(default_factory=BreakerSettings)
     attempt: AttemptSettings | None = field(default_factory=AttemptSettings)
+    propagate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ def instance_stack(
         else None
     )
     attempt = settings.attempt
+    propagate = Propagate(attempt.timeout if attempt else None, clock)
     stack: Stack[Request, Response] = Stack(
         Slot(
             "breaker",
@@ -180,7 +184,7 @@ def instance_stack(
             "below the attempt's count, because the attempt is the parent of what it causes; "
             "as low as that, so that the time it tells is what is left now",
             below=("observe",),
-            filter=Propagate(attempt.timeout if attempt else None, clock),
+            filter=propagate if settings.propagate else None,
         ),
         Slot(
             "fault",
@@ -201,9 +205,9 @@ def client(
 ) -> tuple[Service[Request, Response], Balance]:
     """The whole client, and the balancer inside it, which its owner closes."""
 
-    def make(address: Address) -> Endpoint:
+    def make(address: Address) -> Guarded:
         stack, breaker = instance_stack(parts, address)
-        return Endpoint(stack.build(reach(transport, address)), breaker)
+        return Guarded(stack.build(reach(transport, address)), breaker)
 
     balance = Balance(watch, make, parts.settings.balance, parts.app, parts.clock, parts.rng)
     return call_stack(parts).build(balance), balance

@@ -19,7 +19,7 @@ from skerry.core.service import Service
 from skerry.core.wire import Request, Response
 from skerry.discovery.base import Discovery, Hub, Watch
 from skerry.discovery.static import EnvironmentDiscovery, StaticDiscovery
-from skerry.filters.balance import Balance, Node
+from skerry.filters.balance import Balance, Candidate
 from skerry.filters.budget import RetryBudget
 from skerry.telemetry.metrics import Metrics
 from skerry.transport.base import Transport
@@ -73,7 +73,7 @@ class Connector:
             found = self._clients[app] = _Client(self, self._parts(app), self._loopback is not None)
         return found
 
-    def instances(self, app: str) -> Sequence[Node]:
+    def instances(self, app: str) -> Sequence[Candidate]:
         """The instances of ``app`` as this event loop's client sees them: load and status."""
         found = self._clients.get(app)
         return found.instances() if found else ()
@@ -144,8 +144,8 @@ class _Client:
             service = here.remote or self._make(here, local=False)
         return service(request)
 
-    def instances(self) -> Sequence[Node]:
-        return [node for balance in self._enter().made for node in balance.instances]
+    def instances(self) -> Sequence[Candidate]:
+        return [candidate for balance in self._enter().made for candidate in balance.instances]
 
     def close(self) -> None:
         here = self._by_loop.pop(asyncio.get_running_loop(), None)

@@ -121,7 +121,8 @@ class Histogram:
 
     def document(self) -> dict[str, Any]:
         """As JSON: ``{"total": units, "counts": {"bucket": n}}``."""
-        return {"total": self.total, "counts": {str(b): n for b, n in self.counts.items()}}
+        counts = dict(self.counts)  # in one step: another thread may be recording
+        return {"total": self.total, "counts": {str(b): n for b, n in counts.items()}}
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Histogram:
