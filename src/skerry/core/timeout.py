@@ -13,7 +13,6 @@ import asyncio
 from asyncio import current_task
 from threading import get_ident
 from types import TracebackType
-from weakref import WeakKeyDictionary
 
 from .clock import Clock, Timer, system
 
@@ -154,8 +153,6 @@ class _Wheel:
             self._set(min(kept))
 
 
-_wheels: WeakKeyDictionary[asyncio.AbstractEventLoop, _Wheel] = WeakKeyDictionary()
-
 # The wheel of the loop that each thread ran last. Asking asyncio which loop is running costs a
 # system call in CPython 3.11; asking it for the current task of a loop we name does not, and
 # there is none when that loop is no longer the one that runs.
@@ -163,9 +160,10 @@ _here: dict[int, _Wheel] = {}
 
 
 def _look_around() -> _Wheel:
+    """The wheel of the running loop; a loop that another ran in between gets a new one, and
+    what was armed on the old one still falls due there."""
     loop = asyncio.get_running_loop()
-    wheel = _wheels.get(loop)
-    if wheel is None:
-        wheel = _wheels[loop] = _Wheel(loop)
-    _here[get_ident()] = wheel
+    wheel = _here.get(get_ident())
+    if wheel is None or wheel.loop is not loop:
+        wheel = _here[get_ident()] = _Wheel(loop)
     return wheel
