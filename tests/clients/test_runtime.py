@@ -252,7 +252,7 @@ def test_a_template_and_its_parts_agree() -> None:
     with pytest.raises(TypeError, match="'a', 'b'"):
         endpoint.request(("x",))
     late = Endpoint[None]("n", "GET", "/{a}", query("q"), path("a"), answers={200: None})
-    with pytest.raises(TypeError, match="first|its parameters"):
+    with pytest.raises(TypeError, match=r"first|its parameters"):
         late.request(("x", "y"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ from skerry.contract.openapi import fingerprint
 from skerry.core.errors import ConfigError
 
 _MAX_BYTES = 64 * 1024 * 1024
+_DEPTH = 50  # of references on the way to what a reference leads to
 
 
 class DocumentError(ConfigError):
@@ -48,7 +49,7 @@ class Document:
     source: str
     files: dict[str, Any]
     folder: Path | None = None
-    _nodes: dict[str, Node] = field(default_factory=dict)
+    _open_references: int = 0
 
     @property
     def root(self) -> Node:
@@ -71,6 +72,16 @@ class Document:
 
     def resolve(self, reference: str, at: Node) -> Node:
         """The node that a ``$ref`` points to."""
+        # The way to a node may itself lead over references, and back to where it started.
+        if self._open_references > _DEPTH:
+            at.fail(f"the reference {reference!r} leads back to itself")
+        self._open_references += 1
+        try:
+            return self._resolve(reference, at)
+        finally:
+            self._open_references -= 1
+
+    def _resolve(self, reference: str, at: Node) -> Node:
         file, _, fragment = reference.partition("#")
         name = self._open(file, at) if file else at.file
         if fragment and not fragment.startswith("/"):
@@ -88,7 +99,7 @@ class Document:
 
     def _open(self, file: str, at: Node) -> str:
         """The name under which the file is kept, read if it has not been."""
-        if urlsplit(file).scheme or file.startswith("//"):
+        if re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+:|//)", file):
             at.fail(
                 f"the reference to {file} leads to the network; "
                 "save that file beside this one and refer to it by its path"

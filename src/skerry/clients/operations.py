@@ -109,8 +109,11 @@ class _Reader:
         for server in node.items("servers")[:1]:
             url = server.object().text("url")
             for name, variable in server.children("variables"):
-                url = url.replace("{" + name + "}", str(variable.value.get("default", "")))
-            split = urlsplit(url)
+                url = url.replace("{" + name + "}", str(variable.object().value.get("default", "")))
+            try:
+                split = urlsplit(url)
+            except ValueError as error:
+                server.fail(f"{url!r} is no URL: {error}")
             base = split.path.rstrip("/")
             if split.scheme in ("http", "https") and split.netloc:
                 return f"{split.scheme}://{split.netloc}", base

@@ -313,7 +313,7 @@ class Schemas:
             known = flat.properties.get(name)
             if known is None or _says_something(child):
                 flat.properties[name] = child
-        flat.required |= {name for name in value.get("required") or () if isinstance(name, str)}
+        flat.required |= set(_names(node, "required"))
         extra = node.step("additionalProperties")
         if extra is not None and isinstance(extra.value, dict) and extra.value:
             flat.additional = extra
@@ -557,6 +557,12 @@ def _is_long(shape: Shape) -> bool:
         return False
     names = [m.key.rpartition("/")[2] if isinstance(m, Ref) else "str" for m in inner.members]
     return len(names) > _MANY or sum(map(len, names)) > _SHORT
+
+
+def _names(node: Node, key: str) -> list[str]:
+    """The strings under ``key``. 3.0 documents also have ``required: true`` there, by mistake."""
+    said = node.value.get(key)
+    return [name for name in said if isinstance(name, str)] if isinstance(said, list) else []
 
 
 def _textual(literals: Literals) -> bool:
