@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 
 KeyPath = tuple[str | int, ...]
 
+# Deeper than this nothing is remembered: paths of n keys at n depths are n² of memory.
+_DEPTH = 40
+
 _BLANK = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -84,27 +87,28 @@ class _Walk:
         key = self._key() or ()
         base: KeyPath = ()
         for part in key[:-1]:
-            base = self._inside((*base, part))
+            base = self._inside(_below(base, part))
             self.lines.setdefault(base, line)
         if not key:
             return base
-        last: KeyPath = (*base, key[-1])
+        last: KeyPath = _below(base, key[-1])
         if not many:
             last = self._inside(last)
             self.lines.setdefault(last, line)
             return last
         index = self._tables[last] = self._tables.get(last, -1) + 1
         self.lines.setdefault(last, line)
-        self.lines[(*last, index)] = line
-        return (*last, index)
+        item = _below(last, index)
+        self.lines[item] = line
+        return item
 
     def _inside(self, table: KeyPath) -> KeyPath:
         """A name that stands for an array of tables means its last table."""
-        return (*table, self._tables[table]) if table in self._tables else table
+        return _below(table, self._tables[table]) if table in self._tables else table
 
     def _note(self, base: KeyPath, key: tuple[str, ...], line: int) -> KeyPath:
         for part in key:
-            base = (*base, part)
+            base = _below(base, part)
             self.lines.setdefault(base, line)
         return base
 
@@ -140,7 +144,7 @@ class _Walk:
                 continue
             if index is not None:
                 opened[-1] = (base, index + 1)
-                return self._note_item((*base, index))
+                return self._note_item(_below(base, index))
             line = self._line_at(self.at)
             key = self._key()
             if key is not None and self._take("="):
@@ -149,7 +153,7 @@ class _Walk:
         return None
 
     def _note_item(self, item: KeyPath) -> KeyPath:
-        self.lines[item] = self._line_at(self.at)
+        self.lines.setdefault(item, self._line_at(self.at))
         return item
 
     def _key(self) -> tuple[str, ...] | None:
@@ -187,6 +191,10 @@ class _Walk:
         self._line += self.text.count("\n", self._counted, at)
         self._counted = at
         return self._line
+
+
+def _below(base: KeyPath, part: str | int) -> KeyPath:
+    return (*base, part) if len(base) < _DEPTH else base
 
 
 def _unquoted(token: str) -> str:

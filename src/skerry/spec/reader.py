@@ -47,7 +47,7 @@ def load(path: str | Path) -> Fleet:
     Raises:
         SpecError: everything that is wrong with it, with file, line and key.
     """
-    file = Path(path).absolute()
+    file = Path(os.path.abspath(path))
     if file.is_dir():
         file = file / FILE
     try:
@@ -95,7 +95,7 @@ def own_python(folder: Path, given: str | None) -> Path | None:
     """The interpreter of a folder: the one given (a file, or a virtual environment), else that
     of ``.venv`` in the folder. None for neither, and for the environment Skerry itself runs in.
     """
-    place = folder / (given or ".venv")
+    place = Path(os.path.normpath(folder / (given or ".venv")))
     if not given and place.resolve() == Path(sys.prefix).resolve():
         return None
     for binary in (place / "bin" / "python", place / "Scripts" / "python.exe"):
@@ -238,7 +238,9 @@ class _Reader:
         self._refuse_pairs(where, table)
         found = {key: given[key] for key in _PLAIN if key in given}
         app = AppSpec(name, self._folder(name, given), **found)
-        if app.kind == "outside" or (app.git is not None and not app.path.is_dir()):
+        if "git" in given and ".." in Path(given.get("path", "")).parts:
+            self._faults.add((*where, "path"), "leads out of the repository")
+        if "url" in table or (app.git is not None and not app.path.is_dir()):
             return app
         if not app.path.is_dir():
             self._faults.add((*where, "path"), self._no_folder(app))
@@ -280,7 +282,8 @@ class _Reader:
             checkout = source_folder(self._root, name, given["tag"])
             return checkout / path if path else checkout
         if path is not None:
-            return Path(_normal(self._root / Path(path).expanduser()))
+            # Without `..`, and without following links: what is printed is what was meant.
+            return Path(os.path.normpath(self._root / Path(path).expanduser()))
         own = self._root / name
         # One app at the top of a repository needs no folder of its own.
         named = "url" in given or (not own.is_dir() and ("app" in given or "command" in given))
@@ -305,8 +308,3 @@ _NOT_OUTSIDE = frozenset(keys.key_names("apps")) - {"url", "health"}
 def source_folder(root: Path, name: str, tag: str) -> Path:
     """Where the files of an app from git are, once fetched."""
     return root / ".skerry" / "sources" / name / tag.replace("/", "%2F")
-
-
-def _normal(path: Path) -> str:
-    """Without ``..``, and without following links: what is printed is what was written."""
-    return os.path.normpath(path)

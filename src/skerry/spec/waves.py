@@ -36,7 +36,10 @@ def order(fleet: Fleet, only: Iterable[str] | None = None) -> list[list[str]]:
 
 def cycles(fleet: Fleet) -> list[tuple[str, ...]]:
     """Groups of apps that need each other, each in the order of the file."""
-    return [tuple(group) for group in _components(_graph(fleet)) if len(group) > 1]
+    needs = _graph(fleet)
+    place = {name: index for index, name in enumerate(needs)}
+    groups = (tuple(group) for group in _components(needs) if len(group) > 1)
+    return sorted(groups, key=lambda group: place[group[0]])
 
 
 def reachable(needs: Mapping[str, Iterable[str]], names: Iterable[str]) -> set[str]:
