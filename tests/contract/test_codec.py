@@ -88,6 +88,30 @@ class TestTypes:
             assert Codec.of(list[int]).decode(buffer) == [1]
         assert faults(list[int], memoryview(b'["x"]')) == {"#/0": 'expected an integer, got "x"'}
 
+    @pytest.mark.parametrize(
+        ("type", "body", "value"),
+        [
+            (int, b"1.0", 1),
+            (int, b"-1.50e2", -150),
+            (list[int], b"[1, 2.0, 3e0]", [1, 2, 3]),
+            (dict[str, int], b'{"1.0\\"2.0":3.0}', {'1.0"2.0': 3}),
+            (Colour | int, b"1e1", 10),
+            (list[int], b"[0e0000000001, 0e-99999, 1.0E+0]", [0, 0, 1]),
+            (Decimal, b"1.0", Decimal("1.0")),
+        ],
+    )
+    def test_an_integer_may_be_written_as_a_float(self, type: Any, body: bytes, value: Any) -> None:
+        """JSON has one kind of number; to JSON Schema, too, 1.0 is an integer."""
+        found = Codec.of(type).decode(body)
+        assert found == value
+        assert str(found) == str(value)
+
+    @pytest.mark.parametrize(
+        "body", [b"1.5", b"1e-1", b"1e999999", b'"1.0"', b"1e400", b"1e99999999999999999999"]
+    )
+    def test_other_numbers_are_no_integers(self, body: bytes) -> None:
+        assert faults(int, body)["#"].startswith("expected an integer, got ")
+
     def test_codecs_are_made_once(self) -> None:
         assert Codec.of(NewQuote) is Codec.of(NewQuote)
         assert Codec.of(NewQuote) is not Codec.of(NewQuote, strict=True)

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from skerry.contract.codec import Codec
 from skerry.contract.explain import explain
+from skerry.contract.jsontext import with_integers
 from skerry.contract.schema import schema_of
 from skerry.core.errors import BadRequest, Fault, Invalid
 
@@ -104,7 +105,7 @@ def test_the_two_passes_agree(kind: Any, value: Any, strict: bool) -> None:
     type, codec, _ = kind
     body = msgspec.json.encode(value)
     faults = decoded(codec, body)
-    slow = explain(codec.shape, body, strict=False)
+    slow = explain(codec.shape, with_integers(body), strict=False)
     assert bool(slow) == (faults is not None)
     assert len(set(slow)) == len(slow)
     for fault in slow:
@@ -157,7 +158,7 @@ _IN_WORDS = ("condition", "> 2026-01-01", "must not be above")
 def test_what_the_schema_allows_is_taken(data: st.DataObject) -> None:
     type, codec, generator = data.draw(st.sampled_from(_GENERATED))
     value = data.draw(generator)
-    faults = decoded(codec, json.dumps(_as_written(value)).encode()) or []
+    faults = decoded(codec, json.dumps(value).encode()) or []
     unsaid = [fault for fault in faults if any(word in fault.detail for word in _IN_WORDS)]
     assert faults == unsaid, (type, value)
 
@@ -174,17 +175,6 @@ def test_what_is_taken_the_schema_allows(kind: Any, data: st.DataObject) -> None
     if decoded(codec, body) is None:
         errors = list(Draft202012Validator(schema_of(type)).iter_errors(json.loads(body)))
         assert not errors or _beyond_json_schema(errors), (type, value, errors[0].message)
-
-
-def _as_written(value: Any) -> Any:
-    """1.0 is an integer to JSON Schema; write it as one, as its users do."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return int(value)
-    if isinstance(value, list):
-        return [_as_written(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _as_written(item) for key, item in value.items()}
-    return value
 
 
 def _beyond_json_schema(errors: list[Any]) -> bool:

@@ -56,11 +56,14 @@ def test_zones(zone: Any, value: datetime, kept: bool) -> None:
 
 
 @settings(max_examples=500, derandomize=True)
-@given(DECIMALS, DECIMALS, st.booleans(), st.booleans())
-def test_patterns_compare_numbers(bound: Decimal, value: Decimal, up: bool, equal: bool) -> None:
-    """Digit by digit comes to the same as by number."""
+@given(DECIMALS, DECIMALS, st.integers(-40, 40), st.booleans(), st.booleans())
+def test_patterns_compare_numbers(
+    bound: Decimal, value: Decimal, shift: int, up: bool, equal: bool
+) -> None:
+    """Digit by digit comes to the same as by number, with or without an exponent."""
     bound = bound.normalize()
-    text = f"{value:f}"
+    value = value.scaleb(shift) if value else value
+    text = str(value)
     if up:
         found = re.search(patterns.above(bound, equal=equal), text)
         assert (found is not None) == (value >= bound if equal else value > bound)

@@ -10,10 +10,9 @@ fit; a byte order mark, NaN, the infinities, lone surrogates and anything but UT
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -23,6 +22,7 @@ from . import foreign, hints, shape
 from .check import compile_check
 from .explain import Search, TooMany, explain
 from .finite import unfinite
+from .jsontext import syntax_fault, with_integers
 from .reader import shape_of
 from .text import TextCodec
 
@@ -86,7 +86,7 @@ class Codec(Generic[T]):
                 return value
         except (ValueError, TypeError, RecursionError) as refused:
             error = refused
-        raise self._refusal(bytes(body), error)
+        return self._second_look(bytes(body), error)
 
     def encode(self, value: T) -> bytes:
         """The body of a value. It is not validated: an app is trusted with its own types.
@@ -120,42 +120,20 @@ class Codec(Generic[T]):
             return []
         return search.unknown
 
-    def _refusal(self, body: bytes, error: Exception | None) -> BadRequest | Invalid:
+    def _second_look(self, body: bytes, error: Exception | None) -> T:
         unreadable = syntax_fault(body)
         if unreadable is not None:
-            return BadRequest(detail=f"The body is not JSON: {unreadable}.")
+            raise BadRequest(detail=f"The body is not JSON: {unreadable}.")
+        written = with_integers(body)
+        if written is not body:
+            return self.decode(written)
         try:
             faults = explain(self.shape, body, strict=self.strict)
         except (msgspec.DecodeError, UnicodeDecodeError) as second:
-            return BadRequest(detail=_unreadable(second))
+            raise BadRequest(detail=_unreadable(second)) from None
         if not faults and error is not None and not isinstance(error, msgspec.ValidationError):
-            return BadRequest(detail=_unreadable(error))
-        return Invalid(errors=faults or [Fault("#", str(error or "does not fit"))])
-
-
-def syntax_fault(body: bytes) -> str | None:
-    """Why a body is not JSON, with the place; None if it is.
-
-    The standard library's parser is used for this, because it tells line and column.
-    """
-    if not body.strip():
-        return "it is empty"
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"it is not UTF-8 at byte {error.start}"
-    if text.startswith("\ufeff"):
-        return "it starts with a byte order mark"
-    try:
-        json.loads(text, parse_constant=_no_constant, parse_int=str, parse_float=str)
-    except json.JSONDecodeError as error:
-        message = error.msg[:1].lower() + error.msg[1:]
-        return f"{message} at line {error.lineno}, column {error.colno}"
-    except ValueError as error:
-        return str(error)
-    except RecursionError:
-        return "nested too deeply"
-    return None
+            raise BadRequest(detail=_unreadable(error))
+        raise Invalid(errors=faults or [Fault("#", str(error or "does not fit"))])
 
 
 def _unreadable(error: Exception) -> str:
@@ -163,10 +141,6 @@ def _unreadable(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "The body is not JSON: nested too deeply."
     return f"The body is not JSON: a string in it is not Unicode ({error})."
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number there")
 
 
 def _signs_of_unfinite(root: shape.Shape) -> tuple[bytes, ...]:

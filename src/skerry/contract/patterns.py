@@ -14,6 +14,9 @@ _FRACTION = r"(?:\.[0-9]+)?"
 _EXPONENT = "(?:[eE][-+]?[0-9]{1,3})?"
 _POSITIVE = rf"(?:[1-9][0-9]*{_FRACTION}|0\.[0-9]*[1-9][0-9]*)"
 _ZERO = r"-?0(?:\.0+)?"
+# A number too small to matter beside a bound, in the only way that Python writes one: 1.5E-7.
+_TINY = r"[0-9](?:\.[0-9]+)?[eE]-(?:[7-9]|[1-9][0-9]{1,2})"
+_TINY_FROM = Decimal("0.00001")
 _B64 = "[A-Za-z0-9+/]"
 
 NUMBER = f"^-?{_INTEGER}{_FRACTION}{_EXPONENT}$"
@@ -42,29 +45,29 @@ def base64(least: int, most: int | None) -> str:
 
 
 def above(bound: Decimal, *, equal: bool) -> str:
-    """Numbers above ``bound`` as text; with an exponent only where ``bound`` is 0."""
+    """Numbers above ``bound`` as text, in every way that Python writes them."""
     if bound == 0:
         zero = f"|{_ZERO}" if equal else ""
         return f"^(?:{_POSITIVE}{zero}){_EXPONENT}$"
     if bound > 0:
         return f"^(?:{_above(bound, equal)})$"
-    return f"^(?:{_INTEGER}{_FRACTION}|-(?:{_below(-bound, equal)}))$"
+    return f"^(?:{_INTEGER}{_FRACTION}{_EXPONENT}|-(?:{_below(-bound, equal)}))$"
 
 
 def below(bound: Decimal, *, equal: bool) -> str:
-    """Numbers below ``bound`` as text; with an exponent only where ``bound`` is 0."""
+    """Numbers below ``bound`` as text, in every way that Python writes them."""
     if bound == 0:
         zero = f"|{_ZERO}" if equal else ""
         return f"^(?:-{_POSITIVE}{zero}){_EXPONENT}$"
     if bound > 0:
-        return f"^(?:-{_INTEGER}{_FRACTION}|{_below(bound, equal)})$"
+        return f"^(?:-{_INTEGER}{_FRACTION}{_EXPONENT}|{_below(bound, equal)})$"
     return f"^-(?:{_above(-bound, equal)})$"
 
 
 def places(count: int) -> str:
     """Numbers with no more than ``count`` places behind the point."""
     fraction = rf"(?:\.[0-9]{{1,{count}}}0*)?" if count else r"(?:\.0+)?"
-    return f"^-?{_INTEGER}{fraction}$"
+    return rf"^-?{_INTEGER}{fraction}(?:[eE]\+?[0-9]{{1,3}})?$"
 
 
 def _split(bound: Decimal) -> tuple[str, str]:
@@ -72,10 +75,22 @@ def _split(bound: Decimal) -> tuple[str, str]:
     return whole, fraction.rstrip("0")
 
 
+def _at_least(exponent: int) -> str:
+    """Exponents from one on, up to 999."""
+    tens, ones = divmod(exponent, 10)
+    if tens == 0:
+        return f"[{ones}-9]|[1-9][0-9]{{1,2}}"
+    more = f"|[{tens + 1}-9][0-9]" if tens < 9 else ""
+    return f"{tens}[{ones}-9]{more}|[1-9][0-9]{{2}}"
+
+
 def _above(bound: Decimal, equal: bool) -> str:
     """Unsigned numbers above a bound >= 0: longer, or greater at the first digit that differs."""
     whole, fraction = _split(bound)
-    ways = [f"[1-9][0-9]{{{len(whole)},}}{_FRACTION}"]
+    ways = [
+        f"[1-9][0-9]{{{len(whole)},}}{_FRACTION}",
+        rf"[1-9]{_FRACTION}[eE]\+?(?:{_at_least(len(whole))})",
+    ]
     for place, digit in enumerate(whole):
         if digit != "9":
             rest = len(whole) - place - 1
@@ -93,7 +108,7 @@ def _above(bound: Decimal, equal: bool) -> str:
 def _below(bound: Decimal, equal: bool) -> str:
     """Unsigned numbers below a bound > 0."""
     whole, fraction = _split(bound)
-    ways = []
+    ways = [_TINY] if bound >= _TINY_FROM else []
     if len(whole) > 1:
         ways.append(f"(?:0|[1-9][0-9]{{0,{len(whole) - 2}}}){_FRACTION}")
     for place, digit in enumerate(whole):

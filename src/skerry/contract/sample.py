@@ -11,7 +11,7 @@ _FORMATS = {
     "date": "2026-01-31",
     "time": "12:00:00Z",
     "time-local": "12:00:00",
-    "duration": "P1DT2H",
+    "iso8601-duration": "P1DT2H",
     "uuid": "5e2f1f0e-7c0b-4b3e-9d53-0c1f4a0f6b11",
 }
 

@@ -34,7 +34,12 @@ _SCALARS: dict[str, Schema] = {
     "datetime": {"type": "string", "format": "date-time"},
     "date": {"type": "string", "format": "date"},
     "time": {"type": "string", "format": "time-local", "pattern": patterns.TIME},
-    "timedelta": {"type": "string", "format": "duration", "pattern": patterns.DURATION},
+    # Not "duration": RFC 3339 knows neither fractions of a second nor a sign.
+    "timedelta": {
+        "type": "string",
+        "format": "iso8601-duration",
+        "pattern": patterns.DURATION,
+    },
     "uuid": {"type": "string", "format": "uuid"},
 }
 _BOUNDS = {
