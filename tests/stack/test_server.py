@@ -4,6 +4,7 @@ import asyncio
 
 from skerry.core.clock import ManualClock
 from skerry.core.wire import Request, Response
+from skerry.stack.rows import rows
 from skerry.stack.server import ServerSettings, server_stack
 from skerry.telemetry.metrics import Metrics, count
 
@@ -28,3 +29,13 @@ def test_filters_tell_their_settings() -> None:
     assert repr(stack["deadline"].filter) == "Deadline(timeout=2.5 s)"
     assert repr(stack["observe"].filter) == "Observe(server, app='quotes')"
     assert stack["admission"].filter is None
+
+
+def test_a_server_prints_like_a_client() -> None:
+    stack = server_stack(ServerSettings(), "slow", app="quotes", metrics=Metrics())
+    printed = rows("server", stack)
+    assert [(row.role, row.below) for row in printed[:2]] == [
+        ("observe", ()),
+        ("deadline", ("observe",)),
+    ]
+    assert all(row.half == "server" and row.because for row in printed)

@@ -150,8 +150,10 @@ class Candidate:
             self._failed(now - started, now)
         if response.body.__class__ is not bytes and isinstance(response.body, Stream):
             response.body.on_end(self._release)
-        else:
-            self._release()
+            return response
+        self.outstanding -= 1
+        if self._idle is not None:
+            self._tell_idle()
         return response
 
     async def close(self) -> None:
@@ -176,6 +178,10 @@ class Candidate:
 
     def _release(self, _: BaseException | None = None) -> None:
         self.outstanding -= 1
+        if self._idle is not None:
+            self._tell_idle()
+
+    def _tell_idle(self) -> None:
         if not self.outstanding and self._idle is not None:
             _wake(self._idle)
             self._idle = None

@@ -12,7 +12,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from skerry.core.clock import Clock, system
@@ -31,6 +30,8 @@ from skerry.filters.propagate import Propagate
 from skerry.filters.retry import Retrier, RetrySettings
 from skerry.telemetry.metrics import Metrics
 from skerry.transport.base import Transport
+
+from .rows import Row, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +73,6 @@ class Parts:
     budget: RetryBudget
     clock: Clock = system
     rng: random.Random = field(default_factory=random.Random)
-
-
-class Row(Struct, frozen=True):
-    """A slot as people read it.
-
-    Attributes:
-        half: ``call`` (once for each call), ``between`` or ``instance`` (once for each attempt).
-        filter: what stands there and how it is set; empty where nothing does.
-    """
-
-    half: str
-    role: str
-    filter: str
-    below: tuple[str, ...]
-    because: str
 
 
 def call_stack(parts: Parts) -> Stack[Request, Response]:
@@ -247,11 +233,4 @@ def describe(parts: Parts, transport: str = "") -> list[Row]:
     network = Row(
         "instance", "transport", transport, ("tape",), "the end of the stack: the call leaves here"
     )
-    return [*_rows("call", call_stack(parts)), between, *_rows("instance", instance), network]
-
-
-def _rows(half: str, stack: Stack[Request, Response]) -> list[Row]:
-    return [
-        Row(half, slot.role, repr(slot.filter) if slot.filter else "", slot.below, slot.because)
-        for slot in stack
-    ]
+    return [*rows("call", call_stack(parts)), between, *rows("instance", instance), network]

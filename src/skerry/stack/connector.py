@@ -26,7 +26,8 @@ from skerry.transport.base import Transport
 from skerry.transport.http import HttpTransport
 from skerry.transport.loopback import SCHEME, Loopback, provided
 
-from .client import ClientSettings, Parts, Row, client, describe
+from .client import ClientSettings, Parts, client, describe
+from .rows import Row
 
 
 class Connector:

@@ -1,0 +1,34 @@
+"""A stack as a table, for people and for programs that print it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from skerry.core.stack import Stack
+from skerry.core.wire import Request, Response
+
+
+class Row(Struct, frozen=True):
+    """A slot as people read it.
+
+    Attributes:
+        half: of a client, ``call`` (once for each call), ``between`` or ``instance`` (once for
+            each attempt); of a server, ``server``.
+        filter: what stands there and how it is set; empty where nothing does.
+        below: what must stand further out.
+        because: why it stands where it stands.
+    """
+
+    half: str
+    role: str
+    filter: str
+    below: tuple[str, ...]
+    because: str
+
+
+def rows(half: str, stack: Stack[Request, Response]) -> list[Row]:
+    """One row for each slot, outermost first, empty ones among them."""
+    return [
+        Row(half, slot.role, repr(slot.filter) if slot.filter else "", slot.below, slot.because)
+        for slot in stack
+    ]
