@@ -45,7 +45,8 @@ APP = """
 
     @app.get("/hello")
     async def hello() -> dict[str, str]:
-        return {{"from": {name!r}, "instance": os.environ["SKERRY_INSTANCE"], "pid": str(os.getpid())}}
+        instance = os.environ["SKERRY_INSTANCE"]
+        return {{"from": {name!r}, "instance": instance, "pid": str(os.getpid())}}
 """
 
 

@@ -14,6 +14,8 @@ from skerry.fleet.status import fleet_status
 from skerry.fleet.supervisor import Supervisor
 from skerry.spec import load
 
+ONE_LINE = "from skerry import App; app = App('x')"
+
 
 def replica(supervisor: Supervisor, name: str) -> Replica:
     return next(r for r in supervisor.everything() if r.name == name)

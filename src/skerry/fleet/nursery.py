@@ -45,6 +45,7 @@ PRELOAD = (
     "uvloop",
 )
 
+_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 _BEGIN = (sys.executable, "-P", "-m", "skerry.fleet.nursery")
 
 END_GRACE = 3.0
@@ -151,15 +152,19 @@ class Nursery:
 
     def _start(self, order: wire.Start, fds: list[int]) -> wire.Job | None:
         parent = os.getpid()
+        # A signal for the child must not meet our handlers in it: they would write to our pipe.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             pid = os.fork()
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             os.write(fds[0], f"skerry: cannot start a process: {error}\n".encode())
             wire.close_all(fds)
             self.report(wire.Exited(order.serial, 1))
             return None
         if pid == 0:
             return self._become(order, fds, parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         wire.close_all(fds)
         self._pids[order.serial] = pid
         self._started[pid] = order
@@ -171,8 +176,9 @@ class Nursery:
         os.setsid()  # its own group: a signal for one instance reaches its children, no others
         die_with_parent(parent)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._channel.close()
         wire.close_all((self._alarm, self._wakeup, self._life))
         null = os.open(os.devnull, os.O_RDONLY)

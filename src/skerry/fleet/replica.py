@@ -132,6 +132,7 @@ class Replica:
         self._deaths = Deaths(ground.pace)
         self._asked = asyncio.Event()
         self._over = False
+        self._notice = 0.0
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -161,9 +162,14 @@ class Replica:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"replica {self.name}")
 
-    async def stop(self) -> None:
-        """End the process, in order; returns when it is gone."""
+    async def stop(self, notice: float = 0.0) -> None:
+        """End the process, in order; returns when it is gone.
+
+        Args:
+            notice: seconds in which callers hear that its address is going before it goes.
+        """
         self._over = True
+        self._notice = notice
         self._asked.set()
         if self._task is not None:
             await asyncio.wait({self._task})
@@ -248,9 +254,8 @@ class Replica:
 
     async def _retire(self, process: Process, recipe: Recipe) -> None:
         self._set(State.STOPPING)
-        if self._over and not process.exited.done():
-            # Callers hear that its address is going before it goes.
-            await asyncio.sleep(self._ground.pace.notice)
+        if self._notice and not process.exited.done():
+            await asyncio.sleep(self._notice)
         grace = recipe.stop_within or self._ground.pace.stop_within
         await process.stop(grace, recipe.stop)
 

@@ -208,7 +208,7 @@ class Supervisor:
         await asyncio.gather(*(self._retire(replica) for replica in replicas))
 
     async def _retire(self, replica: Replica) -> None:
-        await replica.stop()
+        await replica.stop(0.0 if self.over.is_set() else self.pace.notice)
         for seat in replica.seats:
             self.sockets.release(seat.id)
 
