@@ -6,9 +6,9 @@ import keyword
 import os
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
-import skerry
 from skerry.core.errors import ConfigError
 from skerry.spec import FILE, SpecError, load, loads
 from skerry.spec.checks import label_fault
@@ -52,7 +52,7 @@ def new_app(root: Path, name: str) -> Path:
         kind = "an app" if name in fleet.apps else "a backing"
         raise ConfigError(f"{fleet.file}: there is {kind} called {name} already")
     folder = fleet.root / name
-    words = {"name": name, "package": package, "skerry": skerry.__version__}
+    words = {"name": name, "package": package, "skerry": version("skerry")}
     _write(folder, templates.filled(templates.APP, **words))
     try:
         _append(fleet.file, name)
