@@ -1,8 +1,9 @@
 """The slow second pass: everything that is wrong with a body, each with its pointer.
 
 It runs only after a body was refused, so it is written to be complete rather than fast, within
-bounds: whatever msgspec takes is not looked into again, so the cost is that of the faulty parts;
-it stops after ``LIMIT`` faults and ``DEPTH`` levels.
+bounds: what the fast path takes is not looked into again, so the cost is that of the faulty parts.
+It stops after ``LIMIT`` faults, at ``DEPTH`` levels, and when it has decoded the body
+``ROUNDS`` times over: a body made to be slow to refuse is refused with what was found by then.
 
 Whether a leaf fits is decided by the very decoder of the fast path, on the same bytes. So the two
 passes cannot disagree about what a date is.
@@ -26,11 +27,14 @@ from .words import a_list, expected, shown
 
 LIMIT = 100
 DEPTH = 64
+ROUNDS = 5
+_SMALL = 1 << 18  # bytes that may be decoded however small the body
 
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _raw_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KINDS = {ord("{"): "object", ord("["): "array", ord('"'): "text", ord("n"): "null"}
 _KINDS |= {ord("t"): "bool", ord("f"): "bool"}
+_NO_FIELD = "is not a field here"
 _SCALAR_KINDS = {
     "null": ("null",),
     "bool": ("bool",),
@@ -40,12 +44,12 @@ _SCALAR_KINDS = {
 }
 
 
-class TooMany(Exception):
-    """``LIMIT`` faults have been found."""
+class Enough(Exception):
+    """One of the bounds is reached; says which."""
 
 
 def explain(root: Shape, body: bytes, *, strict: bool) -> list[Fault]:
-    """All faults of a body that is JSON, in the order of the body; none twice.
+    """All faults of a body that is JSON; none twice.
 
     Args:
         strict: whether fields that the type does not have are faults.
@@ -53,51 +57,77 @@ def explain(root: Shape, body: bytes, *, strict: bool) -> list[Fault]:
     Raises:
         msgspec.DecodeError, UnicodeDecodeError: it is not JSON after all.
     """
-    search = Search(strict)
+    text = body.strip()
+    search = Search(work=ROUNDS * len(text) + _SMALL)
+    rest: list[Fault] = []
     try:
-        search.look(root, body.strip(), "#", 0)
-    except TooMany:
-        rest = f"there are more; these are the first {LIMIT}"
-        return [*dict.fromkeys(search.faults), Fault("#", rest)]
+        search.look(root, text, "#", 0)
+        if strict:
+            for pointer in unknown(root, text):
+                search.fault(pointer, _NO_FIELD)
+    except Enough as reason:
+        rest.append(Fault("#", str(reason)))
     except RecursionError:
         pass
-    return list(dict.fromkeys(search.faults))
+    return [*dict.fromkeys(search.faults), *rest]
+
+
+def unknown(root: Shape, body: bytes) -> list[str]:
+    """Pointers of the fields that the type does not have, up to ``LIMIT`` of them."""
+    search = Search(listing=True)
+    try:
+        search.look(root, body.strip(), "#", 0)
+    except Enough:
+        pass
+    return search.unknown
 
 
 class Search:
     """One walk over a body.
 
+    Args:
+        listing: look for unknown fields everywhere, instead of for faults where there are some.
+        work: bytes that may be decoded.
+
     Attributes:
         faults: what was found so far.
-        unknown: pointers of fields that the type does not have, whether or not a fault; no
-            more than ``LIMIT`` of them either.
+        unknown: pointers of fields that the type does not have, when they are looked for.
     """
 
-    def __init__(self, strict: bool, *, everywhere: bool = False) -> None:
+    def __init__(self, *, listing: bool = False, work: int = 0) -> None:
         self.faults: list[Fault] = []
         self.unknown: list[str] = []
-        self._strict = strict
-        self._everywhere = strict or everywhere
+        self._listing = listing
+        self._work = work
 
     def fault(self, pointer: str, detail: str) -> None:
+        if self._listing:
+            return
         if len(self.faults) >= LIMIT:
-            raise TooMany
+            raise Enough(f"there are more; these are the first {LIMIT}")
         self.faults.append(Fault(pointer, detail))
 
-    def _unknown(self, pointer: str, detail: str, closed: bool) -> None:
-        if len(self.unknown) >= LIMIT:
-            raise TooMany
-        self.unknown.append(pointer)
-        if self._strict or closed:
-            self.fault(pointer, detail)
+    def _unknown(self, pointer: str, closed: bool) -> None:
+        if self._listing:
+            if len(self.unknown) >= LIMIT:
+                raise Enough
+            self.unknown.append(pointer)
+        elif closed:
+            self.fault(pointer, _NO_FIELD)
+
+    def _fits(self, at: Shape, text: bytes) -> bool:
+        if not self._listing:
+            self._work -= len(text)
+            if self._work < 0:
+                raise Enough("there may be more; the rest of the body was not looked into")
+        return fits(at, text)
 
     def look(self, at: Shape, text: bytes, pointer: str, depth: int) -> None:
         """Find the faults of ``text`` as an ``at``."""
-        if not self._everywhere and fits(at, text):
+        if not self._listing and self._fits(at, text):
             return
         if depth > DEPTH:
-            if not fits(at, text):
-                self.fault(pointer, f"expected {expected(at)}")
+            self.fault(pointer, f"expected {expected(at)}")
             return
         before = len(self.faults)
         match at:
@@ -116,9 +146,8 @@ class Search:
             case shape.Model():
                 self._model(at, text, pointer)
             case _:
-                if not fits(at, text):
-                    self.wrong(at, text, pointer)
-        if len(self.faults) == before and not fits(at, text):
+                self.wrong(at, text, pointer)
+        if len(self.faults) == before and not self._listing:
             self._last_resort(at, text, pointer)
 
     def wrong(self, at: Shape, text: bytes, pointer: str) -> None:
@@ -138,11 +167,10 @@ class Search:
     def _limited(self, at: shape.Limited, text: bytes, pointer: str, depth: int) -> None:
         before = len(self.faults)
         if isinstance(shape.bare(at), (shape.Scalar, shape.Choice, shape.Anything)):
-            if not fits(at, text):
-                self.wrong(at, text, pointer)
+            self.wrong(at, text, pointer)
             return
         self.look(at.shape, text, pointer, depth)
-        if not at.rules or len(self.faults) > before or kind_of(text) not in ("array", "object"):
+        if self._listing or len(self.faults) > before or kind_of(text) not in ("array", "object"):
             return
         value = _value(shape.bare(at), text)
         for rule in at.rules:
@@ -164,7 +192,7 @@ class Search:
         if not arms:
             self.wrong(at, text, pointer)
             return
-        fitting = [arm for arm in arms if fits(arm, text)]
+        fitting = arms if len(arms) == 1 else [arm for arm in arms if self._fits(arm, text)]
         self.look((fitting or arms)[0], text, pointer, depth + 1)
 
     def _by_tag(self, arms: list[shape.Record], text: bytes, pointer: str) -> shape.Record | None:
@@ -212,7 +240,7 @@ class Search:
             return
         members = _raw_members(text)
         names = shape.Mapping(dict[at.key.type, None], at.key, shape.Scalar(None, "null"))  # type: ignore[name-defined]
-        named_well = fits(names, msgspec.json.encode(dict.fromkeys(members)))
+        named_well = self._listing or fits(names, msgspec.json.encode(dict.fromkeys(members)))
         for key, value in members.items():
             where = join(pointer, key)
             if not (named_well or fits(names, msgspec.json.encode({key: None}))):
@@ -243,7 +271,7 @@ class Search:
                 self.fault(where, "is required")
         for key in members:
             if key not in keys:
-                self._unknown(join(pointer, key), "is not a field here", at.closed)
+                self._unknown(join(pointer, key), at.closed)
 
     def _tag(self, at: shape.Record, given: msgspec.Raw | None, where: str) -> None:
         assert at.tag is not None
@@ -267,17 +295,17 @@ class Search:
             elif field.required:
                 self.fault(where, f"is required: {field.name}")
         for place in range(first + len(at.fields), len(items)):
-            self._unknown(join(pointer, place), "is one item too many", at.closed)
+            self._unknown(join(pointer, place), at.closed)
 
     def _model(self, at: shape.Model, text: bytes, pointer: str) -> None:
-        for path, detail in foreign.faults_of(at.type, text):
+        for path, detail in () if self._listing else foreign.faults_of(at.type, text):
             where = pointer
             for step in path:
                 where = join(where, step)
             self.fault(where, detail)
-        if self._everywhere and kind_of(text) == "object":
+        if self._listing and kind_of(text) == "object":
             for key in foreign.unknown_of(at.type, list(_raw_members(text))):
-                self._unknown(join(pointer, key), "is not a field here", closed=False)
+                self._unknown(join(pointer, key), closed=False)
 
 
 def kind_of(text: bytes) -> str:

@@ -5,16 +5,21 @@ Pydantic is never imported here: a program that has a model has imported it alre
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec import json
 
 from .finite import unfinite
 
+# What Pydantic takes for a number that is none. JSON's own numbers are finite, so only a value
+# with such a text in it is searched.
+_UNFINITE = re.compile(rb'"\s*[-+]?(?:nan|inf)', re.IGNORECASE)
+
 
 def is_model(cls: Any) -> bool:
     """Whether a class is a Pydantic v2 model (or dataclass)."""
-    return isinstance(cls, type) and "__pydantic_validator__" in dir(cls)
+    return isinstance(cls, type) and hasattr(cls, "__pydantic_validator__")
 
 
 def dec_hook(type: Any, value: Any) -> Any:
@@ -25,10 +30,12 @@ def dec_hook(type: Any, value: Any) -> Any:
     """
     if not is_model(type):
         raise NotImplementedError(f"{type} is not a type that JSON can carry")
-    model = type.__pydantic_validator__.validate_json(json.encode(value))
-    where = unfinite(model)
-    if where is not None:
-        raise ValueError(f"expected a finite number at {where}")
+    text = json.encode(value)
+    model = type.__pydantic_validator__.validate_json(text)
+    if _UNFINITE.search(text):
+        where = unfinite(model)
+        if where is not None:
+            raise ValueError(f"expected a finite number at {where}")
     return model
 
 
