@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -13,6 +17,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
 from skerry.core.errors import ConfigError
+from skerry.data import throwaway
 from skerry.data.database import Database, data_folder, default_url, make_engine
 from skerry.data.migrations import current, upgrade
 
@@ -176,3 +181,25 @@ def test_a_url_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_database_nobody_prepared_for_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         make_engine(url)
+
+
+def test_a_throwaway_server_ends_with_whoever_started_it() -> None:
+    program = (
+        "import os, signal\n"
+        "from skerry.data.throwaway import postgresql\n"
+        "with postgresql() as url:\n"
+        "    print(url.rpartition('=')[2], flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    try:
+        throwaway._binaries()
+    except throwaway.NotInstalled as missing:
+        pytest.skip(str(missing))
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    folder = Path(killed.stdout.strip())
+    assert killed.returncode == -signal.SIGKILL
+    for _ in range(500):
+        if not folder.exists():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it is still there")

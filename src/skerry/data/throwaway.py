@@ -11,11 +11,16 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 INSTALL = "apt-get install postgresql"
+_INITDB = (
+    *("--username", "skerry", "--auth", "trust", "--encoding", "UTF8", "--locale", "C"),
+    "--no-sync",
+)
 
 
 class NotInstalled(Exception):
@@ -23,6 +28,18 @@ class NotInstalled(Exception):
 
     def __init__(self) -> None:
         super().__init__(f"no PostgreSQL server is installed: {INSTALL}")
+
+
+# A pipe from us is the server's life line: it closes when we do, however we end. A shell starts
+# what is in its background deaf to QUIT, until the server listens to it; TERM is for before.
+_LIFE_LINE = """
+    "$1/postgres" -D "$2/data" -c listen_addresses= -c unix_socket_directories="$2" \\
+        -c fsync=off -c synchronous_commit=off -c full_page_writes=off >"$2/log" 2>&1 &
+    read -r _
+    kill -TERM $! && kill -QUIT $!
+    wait $!
+    rm -rf "$2"
+"""
 
 
 @contextmanager
@@ -33,28 +50,49 @@ def postgresql() -> Iterator[str]:
         NotInstalled: ``initdb`` is neither on the path nor where Debian puts it.
     """
     binaries = _binaries()
-    with tempfile.TemporaryDirectory(prefix="skerry-pg-") as name:
-        folder = Path(name)
-        user = _unprivileged(folder)
-        _run(
-            user,
-            binaries / "initdb",
-            *("--pgdata", folder / "data", "--username", "skerry", "--auth", "trust"),
-            *("--encoding", "UTF8", "--locale", "C", "--no-sync"),
-        )
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
-        control = (binaries / "pg_ctl", "--pgdata", folder / "data")
-        _run(user, *control, "--wait", "--log", folder / "log", "--options", options, "start")
+    folder = Path(tempfile.mkdtemp(prefix="skerry-pg-"))
+    user = _unprivileged(folder)
+    initdb = subprocess.run(
+        [str(binaries / "initdb"), "--pgdata", str(folder / "data"), *_INITDB],
+        user=user,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd="/",
+        check=False,
+    )
+    if initdb.returncode:
+        raise RuntimeError(f"initdb: {initdb.stdout.strip()}")
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _LIFE_LINE, "sh", str(binaries), str(folder)],
+        user=user,
+        stdin=subprocess.PIPE,
+        cwd="/",
+        process_group=0,
+    ) as server:
         try:
+            _wait(binaries, folder)
             yield f"postgresql+psycopg://skerry@/postgres?host={folder}"
         finally:
-            _run(user, *control, "--mode", "immediate", "stop")
+            assert server.stdin is not None
+            server.stdin.close()
+
+
+def _wait(binaries: Path, folder: Path) -> None:
+    """Until it takes connections."""
+    ready = [str(binaries / "pg_isready"), "--quiet", "--host", str(folder)]
+    deadline = time.monotonic() + 60
+    while subprocess.run(ready, check=False).returncode:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()}")
+        time.sleep(0.02)
 
 
 def _binaries() -> Path:
     found = shutil.which("initdb")
     if found:
-        return Path(found).parent
+        return Path(found).resolve().parent
     debian = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3])
     )
@@ -73,18 +111,3 @@ def _unprivileged(folder: Path) -> str | None:
         raise NotInstalled from None
     os.chown(folder, account.pw_uid, account.pw_gid)
     return account.pw_name
-
-
-def _run(user: str | None, *command: str | Path) -> None:
-    done = subprocess.run(
-        [str(part) for part in command],
-        user=user,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd="/",
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{Path(command[0]).name}: {done.stdout.strip()}")

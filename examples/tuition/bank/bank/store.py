@@ -166,6 +166,7 @@ def _transfer(row: models.Transfer) -> Transfer:
         currency=row.currency,
         amount=from_minor(row.units, row.currency),
         booked=row.booked,
+        bank_reference=row.bank_reference,
         sender=row.sender,
         text=row.text,
         status=Status(row.status),

@@ -52,6 +52,7 @@ class Transfer(Struct, frozen=True):
     """Money that has come, or, with a negative amount, gone.
 
     Attributes:
+        bank_reference: the bank's own number of it.
         text: what the sender wrote.
         reference: the payment reference found in it.
         reason: why nobody has it yet.
@@ -61,6 +62,7 @@ class Transfer(Struct, frozen=True):
     currency: str
     amount: Decimal
     booked: date
+    bank_reference: str
     sender: str
     text: str
     status: Status

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ledger import models
@@ -154,66 +153,56 @@ def _book(
     session: Session, id: str, kind: str, subject: str, found: Sequence[Line], now: datetime
 ) -> tuple[Entry, bool]:
     check(found)
-    row = models.Entry(id=id, kind=kind, subject=subject, booked=now, sealed=False)
-    try:
-        with session.begin_nested():
-            session.add(row)
-            session.flush()
-    except IntegrityError:
-        made = session.scalar(select(models.Entry).where(models.Entry.id == id))
-        if made is None:
-            raise
-        same = [(line.account, line.currency, line.units) for line in made.postings]
-        if (made.kind, made.subject, same) != (
-            kind,
-            subject,
-            [(a.value, c, u) for a, c, u in found],
-        ):
-            raise EventChanged from None
-        return _value(made), False
-    row.postings = [
-        models.Posting(account=account.value, currency=currency, units=units)
-        for account, currency, units in found
-    ]
-    session.flush()
-    row.sealed = True
-    _add_to_balances(session, found)
-    session.flush()
-    return _value(row), True
-
-
-def _add_to_balances(session: Session, found: Sequence[Line]) -> None:
-    changes: dict[tuple[str, str], int] = defaultdict(int)
-    for account, currency, units in found:
-        changes[account.value, currency] += units
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    # Always in the same order, so that two entries never wait for each other.
-    for (account, currency), units in sorted(changes.items()):
-        new = insert(models.Balance).values(account=account, currency=currency, units=units)
-        session.execute(
-            new.on_conflict_do_update(
-                index_elements=["account", "currency"],
-                set_={"units": models.Balance.units + new.excluded.units},
-            )
-        )
+    number = session.scalar(
+        insert(models.Entry)
+        .values(id=id, kind=kind, subject=subject, booked=now, sealed=False)
+        .on_conflict_do_nothing(index_elements=["id"])
+        .returning(models.Entry.number)
+    )
+    if number is None:
+        made = get(session, id)
+        if made != _entry(id, kind, subject, made.booked, found):
+            raise EventChanged
+        return made, False
+    rows = [(account.value, currency, units) for account, currency, units in found]
+    columns = ("account", "currency", "units", "entry_number")
+    session.execute(
+        insert(models.Posting), [dict(zip(columns, (*row, number), strict=True)) for row in rows]
+    )
+    entry = models.Entry
+    session.execute(update(entry).where(entry.number == number).values(sealed=True))
+    changes: dict[tuple[str, str], int] = defaultdict(int)
+    for account, currency, units in rows:
+        changes[account, currency] += units
+    add = insert(models.Balance)
+    session.execute(
+        add.on_conflict_do_update(
+            index_elements=["account", "currency"],
+            set_={"units": models.Balance.units + add.excluded.units},
+        ),
+        # Always in the same order, so that two entries never wait for each other.
+        [dict(zip(columns, (*key, units), strict=False)) for key, units in sorted(changes.items())],
+    )
+    return _entry(id, kind, subject, now, found), True
 
 
 def _value(row: models.Entry) -> Entry:
-    return Entry(
-        id=row.id,
-        kind=row.kind,
-        subject=row.subject,
-        booked=row.booked,
-        postings=[
-            Posting(
-                Account(line.account),
-                Side.DEBIT if line.units > 0 else Side.CREDIT,
-                line.currency,
-                from_minor(abs(line.units), line.currency),
-            )
-            for line in row.postings
-        ],
-    )
+    found = [(Account(line.account), line.currency, line.units) for line in row.postings]
+    return _entry(row.id, row.kind, row.subject, row.booked, found)
+
+
+def _entry(id: str, kind: str, subject: str, booked: datetime, found: Sequence[Line]) -> Entry:
+    postings = [
+        Posting(
+            account,
+            Side.DEBIT if units > 0 else Side.CREDIT,
+            currency,
+            from_minor(abs(units), currency),
+        )
+        for account, currency, units in found
+    ]
+    return Entry(id, kind, subject, booked, postings)
 
 
 def _balance(account: str, currency: str, units: int) -> Balance:

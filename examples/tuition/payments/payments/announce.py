@@ -50,7 +50,7 @@ async def what_is_pending(
             log.warning("%s waits to be told: %s", type(pending.event).__name__, error)
             break
         except Problem as refused:
-            log.error("%s %s is refused: %s", pending.event_id, pending.event, refused)
+            log.warning("%s %s is refused: %s", pending.event_id, pending.event, refused)
             continue
         now = datetime.fromtimestamp(clock.wall(), UTC)
         await database.write(store.mark_announced, pending.number, now)
