@@ -45,8 +45,8 @@ class Trace(Struct, frozen=True):
     state: str = ""
 
     @property
-    def traceparent(self) -> str:
-        return f"00-{self.trace_id:032x}-{self.span_id:016x}-{self.flags:02x}"
+    def traceparent(self) -> bytes:
+        return b"00-%032x-%016x-%02x" % (self.trace_id, self.span_id, self.flags)
 
 
 class Context(Struct, frozen=True):
@@ -138,7 +138,7 @@ def inject(context: Context, headers: RawHeaders) -> None:
     the deadline filter knows."""
     trace = current_trace()
     if trace is not None:
-        headers.append((b"traceparent", trace.traceparent.encode()))
+        headers.append((b"traceparent", trace.traceparent))
         if trace.state:
             headers.append((b"tracestate", trace.state.encode("latin-1", "replace")))
     if context.baggage or context.criticality != "normal":

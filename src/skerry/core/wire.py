@@ -28,7 +28,7 @@ JSON = b"application/json"
 PROBLEM_JSON = b"application/problem+json"
 
 
-class Headers:
+class Headers(Struct, eq=False):
     """Header fields in the order they came, names in lower case, repeats kept.
 
     ``raw`` is the list of byte pairs that ASGI servers read and write, and may be appended to;
@@ -36,11 +36,9 @@ class Headers:
     recipient to do.
     """
 
-    __slots__ = ("_first", "_indexed", "raw")
-
-    def __init__(self, raw: RawHeaders | None = None) -> None:
-        self.raw: RawHeaders = [] if raw is None else raw
-        self._indexed = -1
+    raw: RawHeaders = field(default_factory=list)
+    _indexed: int = -1
+    _first: dict[bytes, bytes] = {}
 
     @classmethod
     def of(cls, fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
