@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -268,6 +269,27 @@ async def test_values_of_every_kind_as_text() -> None:
 def test_connect_needs_a_url_from_somewhere() -> None:
     with pytest.raises(ConfigError, match="URL"):
         Client.connect()
+
+
+async def test_connect_puts_the_whole_stack_around_a_url(torture: ModuleType) -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        body = b'{"number": 3}'
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}/base"
+        async with torture.Torture.connect(url, headers={"X-Key": "k"}) as client:
+            assert (await client.search()).number == 3
+    assert heads[0].startswith(b"GET /base/api/search HTTP/1.1\r\n")
+    assert b"x-key: k" in heads[0].lower()
+    assert b"grpc-timeout:" in heads[0].lower()
 
 
 async def test_close_closes_what_connect_opened() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from .layout import Group, Text, group, lay, quoted
-from .plan import Plan, PyArgument, PyOperation
+from .pythonic import Plan, PyArgument, PyOperation
 from .shapes import (
     NO_DEFAULT,
     Answer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .annotations import Speller, call
 from .layout import Group, Text, group, quoted
 from .parts import Style
-from .plan import PyArgument, PyOperation
+from .pythonic import PyArgument, PyOperation
 from .shapes import NO_DEFAULT, Argument, Payload, Scalar
 
 _STYLES: dict[str, Style] = {

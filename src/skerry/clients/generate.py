@@ -9,7 +9,7 @@ from .endpoints import write_endpoint
 from .header import Header
 from .layout import Group, Text, assign, docstring, entry, group, lay, prose, quoted, summary
 from .names import words
-from .plan import Plan, PyAlias, PyArgument, PyEnum, PyField, PyOperation, PyProblem, PyRecord
+from .pythonic import Plan, PyAlias, PyArgument, PyEnum, PyField, PyOperation, PyProblem, PyRecord
 from .shapes import NO_DEFAULT
 
 RESERVED = frozenset(

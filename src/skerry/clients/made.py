@@ -27,7 +27,7 @@ from .endpoint import Endpoint, Redirect
 from .endpoints import accept_of, style_of
 from .items import Items
 from .oneof import one_of
-from .plan import (
+from .pythonic import (
     UNSET_DEFAULT,
     Plan,
     PyAlias,

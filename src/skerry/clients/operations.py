@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .document import Document, DocumentError, Node, load
+from .looks import says_something
 from .refusals import Refusals
-from .schemas import Schemas, _says_something
+from .schemas import Schemas
 from .shapes import (
     NO_DEFAULT,
     Answer,
@@ -269,7 +270,7 @@ class _Reader:
             shape = self._schemas.read(schema, f"{operation.id} response{label}")
         if kind == "items" and isinstance(shape, ListOf):
             shape = shape.item
-        if kind == "json" and schema is not None and not _says_something(schema):
+        if kind == "json" and schema is not None and not says_something(schema):
             shape = Anything()
         if shape == Scalar("file"):
             return Answer(status, "bytes", Anything(), media, description)

@@ -13,7 +13,8 @@ from .annotations import Speller, import_groups
 from .generate import Module
 from .header import Header
 from .layout import Group, Text, docstring, group, lay, prose, quoted
-from .plan import Plan, PyField, PyOperation, PyProblem, PyRecord, plan
+from .plan import plan
+from .pythonic import Plan, PyField, PyOperation, PyProblem, PyRecord
 from .shapes import NO_DEFAULT, Api, Literals
 
 _STANDARD = frozenset(

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from skerry.core import errors
 
 from .names import constant, pascal, safe, snake, unique
+from .pythonic import (
+    UNSET_DEFAULT,
+    Plan,
+    PyAlias,
+    PyArgument,
+    PyEnum,
+    PyField,
+    PyOperation,
+    PyProblem,
+    PyRecord,
+)
 from .refusals import GENERAL
 from .shapes import (
     NO_DEFAULT,
     Alias,
-    Answer,
     Api,
     Argument,
     Enumeration,
@@ -28,7 +37,6 @@ from .shapes import (
     MapOf,
     Nullable,
     Operation,
-    Payload,
     Record,
     Ref,
     Refusal,
@@ -36,8 +44,7 @@ from .shapes import (
     Shape,
     Union,
 )
-
-UNSET_DEFAULT: Any = type("_Unset", (), {"__repr__": lambda self: "UNSET"})()
+from .tags import inside, single, tags_of
 
 _CORE = {
     (cls.type, cls.status): cls
@@ -56,154 +63,6 @@ _PROBLEM_NAMES = frozenset(
 _UNWRITABLE = re.compile(r'[\\"\x00-\x1f]')
 """Names of properties that msgspec cannot have; no contract that means well has them."""
 _CLIENT_NAMES = frozenset({"close", "connect", "sync"})
-
-
-@dataclass(slots=True)
-class PyField:
-    """A field of a class. ``default`` is NO_DEFAULT where it must be given, UNSET_DEFAULT where
-    it may be absent."""
-
-    name: str
-    wire: str
-    shape: Shape
-    default: Any
-    doc: str
-
-
-@dataclass(slots=True)
-class PyRecord:
-    """``const`` is the attribute that says the tag, and stands for no field."""
-
-    name: str
-    doc: str
-    fields: list[PyField]
-    tag_field: str = ""
-    tag: str = ""
-    const: str = ""
-    rename: str = ""
-
-
-@dataclass(slots=True)
-class PyEnum:
-    name: str
-    doc: str
-    members: list[tuple[str, str | int]]
-
-
-@dataclass(slots=True)
-class PyAlias:
-    name: str
-    doc: str
-    shape: Shape
-
-
-@dataclass(slots=True)
-class PyProblem:
-    """An exception; ``core`` where Skerry has it already."""
-
-    name: str
-    doc: str
-    fields: list[PyField]
-    status: int | None = None
-    type: str = ""
-    title: str = ""
-    core: bool = False
-
-
-@dataclass(slots=True)
-class PyArgument:
-    """An argument of a method: a parameter, or the body."""
-
-    name: str
-    source: Argument | Payload
-    shape: Shape
-    required: bool
-    default: Any
-    doc: str
-    positional: bool
-
-
-@dataclass(slots=True)
-class PyOperation:
-    name: str
-    source: Operation
-    arguments: list[PyArgument]
-    answers: list[Answer]
-    raises: list[tuple[int | str, list[PyProblem]]]
-
-
-@dataclass(slots=True)
-class Plan:
-    """A contract, ready to be written or made.
-
-    Attributes:
-        classes: records, enumerations and aliases by key, in reading order.
-    """
-
-    api: Api
-    app: str
-    name: str
-    classes: dict[str, PyRecord | PyEnum | PyAlias]
-    problems: list[PyProblem]
-    operations: list[PyOperation]
-    _kinds: dict[str, frozenset[str]] = field(default_factory=dict)
-
-    def native(self, shape: Union) -> bool:
-        """Whether msgspec can tell the members apart: by their JSON kind, or by one tag."""
-        kinds: set[str] = set()
-        tagged: set[tuple[str, str]] = set()
-        for member in self.expanded(shape.members):
-            record = self.record(member)
-            if record is not None and record.tag_field:
-                if tagged and record.tag_field not in {name for name, _ in tagged}:
-                    return False
-                if (record.tag_field, record.tag) in tagged:
-                    return False
-                tagged.add((record.tag_field, record.tag))
-                continue
-            own = self._json_kinds(member)
-            if own & kinds or "any" in own:
-                return False
-            kinds |= own
-        return not (tagged and "object" in kinds)
-
-    def expanded(self, members: Iterable[Shape]) -> Iterator[Shape]:
-        """The members of a union with those of the unions they name."""
-        for member in members:
-            named = self.classes.get(member.key) if isinstance(member, Ref) else None
-            if isinstance(named, PyAlias) and isinstance(named.shape, Union):
-                yield from self.expanded(named.shape.members)
-            elif isinstance(member, Nullable):
-                yield from self.expanded((member.inner,))
-            elif isinstance(member, Union):
-                yield from self.expanded(member.members)
-            else:
-                yield member
-
-    def record(self, shape: Shape) -> PyRecord | None:
-        found = self.classes.get(shape.key) if isinstance(shape, Ref) else None
-        return found if isinstance(found, PyRecord) else None
-
-    def _json_kinds(self, shape: Shape) -> frozenset[str]:
-        match shape:
-            case Scalar(kind) if kind in ("int", "float", "bool"):
-                return frozenset({kind})
-            case Scalar():
-                return frozenset({"str"})
-            case Literals(values):
-                return frozenset({"str" if isinstance(v, str) else "int" for v in values})
-            case ListOf():
-                return frozenset({"array"})
-            case MapOf():
-                return frozenset({"object"})
-            case Ref(key):
-                named = self.classes.get(key)
-                if isinstance(named, PyRecord):
-                    return frozenset({"object"})
-                if isinstance(named, PyEnum):
-                    text = isinstance(named.members[0][1], str)
-                    return frozenset({"str" if text else "int"})
-        return frozenset({"any"})
 
 
 def plan(
@@ -254,7 +113,7 @@ class _Planner:
 
     def run(self) -> None:
         cyclic = set(self._cyclic_aliases())
-        tags = self._tags()
+        tags = tags_of(self._api)
         for key, named in self._api.named.items():
             name = self._names[key]
             if key not in self._sent and key not in self._received and not self._in_arguments(key):
@@ -319,7 +178,7 @@ class _Planner:
                 elif isinstance(named, Alias):
                     queue.append(named.shape)
             else:
-                queue += _inside(shape)
+                queue += inside(shape)
         return found
 
     def _cyclic_aliases(self) -> Iterator[str]:
@@ -335,76 +194,9 @@ class _Planner:
                         inner = self._api.named.get(shape.key)
                         queue += [inner.shape] if isinstance(inner, Alias) else []
                     else:
-                        queue += _inside(shape)
+                        queue += inside(shape)
                 if key in seen:
                     yield key
-
-    def _tags(self) -> dict[str, tuple[str, str]]:
-        """The property and value that tell each record apart, for records that some union
-        needs to tell apart, and that no two unions tell apart differently."""
-        tags: dict[str, tuple[str, str]] = {}
-        for shape in self._unions():
-            keys = [m.key for m in self._flat(shape) if isinstance(m, Ref)]
-            keys = [k for k in keys if isinstance(self._api.named.get(k), Record)]
-            found = self._told_apart(shape, keys)
-            if found and all(tags.get(k, found[k]) == found[k] for k in keys):
-                tags.update(found)
-        return tags
-
-    def _unions(self) -> Iterator[Union]:
-        queue: list[Shape] = []
-        for named in self._api.named.values():
-            match named:
-                case Record():
-                    queue += [f.shape for f in named.fields]
-                case Alias():
-                    queue.append(named.shape)
-        for refusal in self._api.refusals.values():
-            queue += [f.shape for f in refusal.fields]
-        for operation in self._api.operations:
-            queue += [a.shape for a in operation.answers]
-            if operation.payload is not None:
-                queue.append(operation.payload.shape)
-        # Those with a tag of their own first: what a contract says goes before what we infer.
-        found = [s for shape in queue for s in _deep(shape) if isinstance(s, Union)]
-        yield from sorted(found, key=lambda union: not union.tag)
-
-    def _flat(self, shape: Union) -> Iterator[Shape]:
-        for member in shape.members:
-            named = self._api.named.get(member.key) if isinstance(member, Ref) else None
-            inner = named.shape if isinstance(named, Alias) else member
-            inner = inner.inner if isinstance(inner, Nullable) else inner
-            if isinstance(inner, Union) and inner is not shape:
-                yield from inner.members
-            else:
-                yield member
-
-    def _told_apart(self, shape: Union, keys: list[str]) -> dict[str, tuple[str, str]]:
-        if len(keys) < 2 or len(set(keys)) != len(keys):
-            return {}
-        candidates = [shape.tag] if shape.tag else self._constants(keys[0])
-        for name in candidates:
-            said: dict[str, list[str]] = {}
-            for key, value in shape.tags:
-                said.setdefault(key, []).append(value)
-            values = {key: self._tag_value(key, name, said.get(key, [])) for key in keys}
-            if None not in values.values() and len(set(values.values())) == len(keys):
-                return {key: (name, str(value)) for key, value in values.items()}
-        return {}
-
-    def _constants(self, key: str) -> list[str]:
-        record = self._api.named[key]
-        assert isinstance(record, Record)
-        return [f.name for f in record.fields if f.required and _single(f.shape) is not None]
-
-    def _tag_value(self, key: str, name: str, said: list[str]) -> str | None:
-        record = self._api.named[key]
-        assert isinstance(record, Record)
-        own = next((f for f in record.fields if f.name == name), None)
-        if own is not None and isinstance(own.shape, Literals):
-            value = _single(own.shape)
-            return value if value is not None and (not said or said == [value]) else None
-        return said[0] if len(said) == 1 else None
 
     def _record(self, key: str, record: Record, name: str, tag: tuple[str, str] | None) -> PyRecord:
         made = PyRecord(name, _deprecated(record.description, record.deprecated), [])
@@ -437,9 +229,9 @@ class _Planner:
         in a request they would be sent, and an update would set what nobody mentioned."""
         sent, received = key in self._sent, key in self._received
         hidden = (source.read_only and sent) or (source.write_only and received)
-        single = _single(source.shape)
+        only = single(source.shape)
         if source.required and not hidden:
-            return NO_DEFAULT if single is None else single
+            return NO_DEFAULT if only is None else only
         if sent or source.default is NO_DEFAULT:
             return UNSET_DEFAULT
         found = self._usable(source.default, source.shape)
@@ -496,10 +288,10 @@ class _Planner:
                 attribute += "_"
             attribute = unique(attribute, taken)
             taken.add(attribute)
-            single = _single(source.shape)
+            only = single(source.shape)
             default = UNSET_DEFAULT
             if source.required:
-                default = NO_DEFAULT if single is None else single
+                default = NO_DEFAULT if only is None else only
             doc = _field_doc(source, default)
             made.fields.append(PyField(attribute, source.name, source.shape, default, doc))
         return made
@@ -547,15 +339,6 @@ class _Planner:
         yield from (a for a in made if not a.positional and not a.required)
 
 
-def _inside(shape: Shape) -> list[Shape]:
-    match shape:
-        case ListOf(inner) | MapOf(inner) | Nullable(inner):
-            return [inner]
-        case Union(members):
-            return list(members)
-    return []
-
-
 def _without_files(shape: Shape) -> Shape:
     """Files travel in multipart forms; in JSON a binary string is a string."""
     match shape:
@@ -568,20 +351,6 @@ def _without_files(shape: Shape) -> Shape:
         case Nullable(inner):
             return Nullable(_without_files(inner))
     return shape
-
-
-def _deep(shape: Shape) -> Iterator[Shape]:
-    yield shape
-    for inner in _inside(shape):
-        yield from _deep(inner)
-
-
-def _single(shape: Shape) -> str | None:
-    """The only string that a shape allows, if there is one."""
-    if isinstance(shape, Literals) and len(shape.values) == 1:
-        value = shape.values[0]
-        return value if isinstance(value, str) else None
-    return None
 
 
 def _attribute(wire: str, otherwise: str) -> str:

@@ -12,7 +12,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from .discriminators import Discriminators
 from .document import Node
+from .looks import (
+    MEANING,
+    SHORT,
+    is_long,
+    is_null,
+    is_object,
+    name_of,
+    names_under,
+    nullable,
+    replaced,
+    says_something,
+    singular,
+    union,
+)
 from .names import words
 from .shapes import (
     NO_DEFAULT,
@@ -43,15 +58,6 @@ _FORMATS: dict[str, ScalarKind] = {
     "base64": "bytes",
     "binary": "file",
 }
-_MEANING = frozenset(
-    (
-        *("type", "properties", "additionalProperties", "items", "prefixItems", "enum", "const"),
-        *("allOf", "oneOf", "anyOf", "format", "patternProperties", "$ref", "nullable"),
-        *("contentEncoding", "discriminator", "required"),
-    )
-)
-_SHORT = 40  # characters an inline enumeration may have and still be written where it stands
-_MANY = 4  # members that a union may have, likewise
 _DEPTH = 80  # of schemas in schemas; real ones stay under 20
 
 
@@ -92,7 +98,7 @@ class Schemas:
             f"#/components/schemas/{name.replace('~', '~0').replace('/', '~1')}": index
             for index, name in enumerate(components)
         }
-        self._children: dict[str, list[Node]] | None = None
+        self._discriminators = Discriminators(root)
 
     def in_order(self) -> dict[str, Named]:
         """What was found: components as the document orders them, each after the inline
@@ -120,11 +126,11 @@ class Schemas:
             self._depth -= 1
 
     def _reference(self, node: Node, hint: str) -> Shape:
-        siblings = {key for key in node.value if key in _MEANING and key != "$ref"}
+        siblings = {key for key in node.value if key in MEANING and key != "$ref"}
         if siblings - {"nullable", "required", "type"}:
             without = {k: v for k, v in node.value.items() if k != "$ref"}
             both = {"allOf": [{"$ref": node.value["$ref"]}, without]}
-            return self._inline(_with(node, both), hint, named=False)
+            return self._inline(replaced(node, both), hint, named=False)
         shape = self._component_shape(node.document.resolve(str(node.value["$ref"]), node))
         return nullable(shape) if node.flag("nullable") else shape
 
@@ -148,8 +154,8 @@ class Schemas:
         if isinstance(target.value, bool):
             return Anything()
         if "$ref" in target.object().value:
-            return self._reference(target, _name_of(target))
-        return self._inline(target, _name_of(target), named=True, key=key)
+            return self._reference(target, name_of(target))
+        return self._inline(target, name_of(target), named=True, key=key)
 
     @contextmanager
     def _placed(self, place: tuple[int, ...]) -> Iterator[None]:
@@ -206,7 +212,7 @@ class Schemas:
             return self._object(node, hint, key)
         if kind == "array":
             item = node.step("items")
-            return ListOf(Anything() if item is None else self.read(item, _singular(hint)))
+            return ListOf(Anything() if item is None else self.read(item, singular(hint)))
         return self._scalar(node, kind)
 
     def _scalar(self, node: Node, kind: Any) -> Shape:
@@ -236,7 +242,7 @@ class Schemas:
         """3.1's ``type: [string, "null"]``."""
         kinds = [kind for kind in node.value["type"] if kind != "null"]
         shapes = [
-            self._inline(_with(node, {**node.value, "type": kind}), hint, named=named, key=key)
+            self._inline(replaced(node, {**node.value, "type": kind}), hint, named=named, key=key)
             for kind in kinds
         ]
         shape = union(shapes) if shapes else Anything()
@@ -311,9 +317,9 @@ class Schemas:
         value = node.value
         for name, child in node.children("properties"):
             known = flat.properties.get(name)
-            if known is None or _says_something(child):
+            if known is None or says_something(child):
                 flat.properties[name] = child
-        flat.required |= set(_names(node, "required"))
+        flat.required |= set(names_under(node, "required"))
         extra = node.step("additionalProperties")
         if extra is not None and isinstance(extra.value, dict) and extra.value:
             flat.additional = extra
@@ -323,35 +329,35 @@ class Schemas:
 
     def _merge(self, flat: Flat, part: Node, seen: frozenset[str]) -> None:
         target = part.follow()
-        if isinstance(target.value, bool) or not _says_something(target):
+        if isinstance(target.value, bool) or not says_something(target):
             return
         target.object()
         if target.id in seen:
             part.fail("this schema is part of itself by allOf")
-        if not _is_object(target):
+        if not is_object(target):
             flat.others.append(part)
             return
         inner = self.flatten(target, seen)
         for name, child in inner.properties.items():
-            if name not in flat.properties or _says_something(child):
+            if name not in flat.properties or says_something(child):
                 flat.properties[name] = child
         flat.required |= inner.required
         flat.additional = inner.additional or flat.additional
         flat.others += inner.others
         for word in ("oneOf", "anyOf"):
-            if any(_is_object(m.follow()) for m in target.items(word)):
-                flat.others.append(_with(target, {word: target.value[word]}))
+            if any(is_object(m.follow()) for m in target.items(word)):
+                flat.others.append(replaced(target, {word: target.value[word]}))
         flat.is_object = True
         flat.description = flat.description or inner.description
 
     def _composed(self, node: Node, hint: str, key: str, named: bool) -> Shape:
         """A schema of ``allOf``, ``oneOf`` or ``anyOf``, or several of them."""
-        parts = [part for part in node.items("allOf") if _says_something(part)]
+        parts = [part for part in node.items("allOf") if says_something(part)]
         alternatives = [
             member
             for word in ("oneOf", "anyOf")
             for member in node.items(word)
-            if _says_something(member, requirements=False)
+            if says_something(member, requirements=False)
         ]
         alone = "properties" not in node.value
         if len(parts) == 1 and alone and not alternatives:
@@ -386,7 +392,7 @@ class Schemas:
                 flat.required | extra.required,
                 description=extra.description or flat.description,
             )
-            label = choice.key if "$ref" not in choice.value else _name_of(choice.follow())
+            label = choice.key if "$ref" not in choice.value else name_of(choice.follow())
             label = label if not label.isdigit() else str(index + 1)
             members.append(self._record(both, f"{hint} {label}", f"{key}/{index}"))
         return self._alias(union(members), hint, key, flat.description)
@@ -396,7 +402,7 @@ class Schemas:
         target = node.follow()
         members = [m for word in ("oneOf", "anyOf") for m in target.items(word)]
         if not members:
-            return [node] if _is_object(target) and target.value.get("properties") else []
+            return [node] if is_object(target) and target.value.get("properties") else []
         return [m for m in members if self.flatten(m).properties]
 
     def _union(self, node: Node, members: list[Node], hint: str, key: str, named: bool) -> Shape:
@@ -405,10 +411,10 @@ class Schemas:
             title = member.value.get("title") if isinstance(member.value, dict) else None
             label = title if isinstance(title, str) and words(title) else str(index + 1)
             own = hint if len(members) == 1 else f"{hint} {label}"
-            shapes.append(Nullable(Anything()) if _is_null(member) else self.read(member, own))
-        tag, tags = self._discriminator(node, members)
+            shapes.append(Nullable(Anything()) if is_null(member) else self.read(member, own))
+        tag, tags = self._discriminators.tags(node, members)
         shape = union(shapes, tag, tags)
-        if named or _is_long(shape):
+        if named or is_long(shape):
             return self._alias(shape, hint, key, node.prose("description"))
         return shape
 
@@ -420,67 +426,14 @@ class Schemas:
             return self._register(key, Alias(hint, shape, description))
         return shape
 
-    def _discriminator(
-        self, node: Node, members: list[Node]
-    ) -> tuple[str, tuple[tuple[str, str], ...]]:
-        said = node.child("discriminator")
-        tag = said.text("propertyName")
-        if not tag:
-            return "", ()
-        tags: list[tuple[str, str]] = []
-        for value, target in said.child("mapping").value.items():
-            found = self._mapped(said, str(target))
-            if found is not None:
-                tags.append((found.id, str(value)))
-        known = {key for key, _ in tags}
-        for member in members:
-            if isinstance(member.value, dict) and "$ref" in member.value:
-                target_node = member.follow()
-                if target_node.id not in known:
-                    tags.append((target_node.id, target_node.key))
-        return tag, tuple(tags)
-
-    def _mapped(self, node: Node, target: str) -> Node | None:
-        """What a discriminator's mapping names: by reference, or by a component's bare name."""
-        if "/" not in target and "#" not in target:
-            bare = self._root.child("components").child("schemas").step(target)
-            if bare is not None:
-                return bare.follow()
-        return node.document.resolve(target, node).follow()
-
     def _union_of_children(self, node: Node, key: str) -> Shape | None:
-        """A component that others extend by ``allOf`` and that says by which property to tell
-        them apart: whoever refers to it means any of them."""
-        said = node.child("discriminator")
-        if not said.value or node.items("oneOf") or node.items("anyOf"):
-            return None
-        mapped = [
-            (str(value), self._mapped(said, str(target)))
-            for value, target in said.child("mapping").value.items()
-        ]
-        found = [(value, child) for value, child in mapped if child is not None]
-        if not found:
-            found = [(child.key, child) for child in self._extending(node)]
-        children = [(value, child) for value, child in found if child.id != node.id]
-        if not children or not all(self._extends(child, node) for _, child in children):
+        children = self._discriminators.children(node)
+        if not children:
             return None
         shapes = [self._component_shape(child) for _, child in children]
         tags = tuple((child.id, value) for value, child in children)
-        shape = union(shapes, said.text("propertyName"), tags)
-        return self._alias(shape, _name_of(node), key, node.prose("description"))
-
-    def _extends(self, child: Node, parent: Node) -> bool:
-        return any(part.follow().id == parent.id for part in child.items("allOf"))
-
-    def _extending(self, parent: Node) -> list[Node]:
-        if self._children is None:
-            self._children = {}
-            for _, component in self._root.child("components").children("schemas"):
-                if isinstance(component.value, dict):
-                    for part in component.items("allOf"):
-                        if isinstance(part.value, dict) and "$ref" in part.value:
-                            self._children.setdefault(part.follow().id, []).append(component)
-        return self._children.get(parent.id, [])
+        shape = union(shapes, node.child("discriminator").text("propertyName"), tags)
+        return self._alias(shape, name_of(node), key, node.prose("description"))
 
     def _enumeration(self, node: Node, hint: str, key: str, named: bool) -> Shape:
         values: list[Any]
@@ -502,7 +455,7 @@ class Schemas:
         self, node: Node, values: list[Any], labels: list[str], named: bool
     ) -> Shape | Enumeration:
         if all(isinstance(value, str) for value in values) and values:
-            if labels or (named and len(values) > 1) or sum(len(v) + 4 for v in values) > _SHORT:
+            if labels or (named and len(values) > 1) or sum(len(v) + 4 for v in values) > SHORT:
                 return Enumeration("", list(values), labels)
             return Literals(tuple(values))
         if any(isinstance(value, bool) for value in values):
@@ -514,110 +467,3 @@ class Schemas:
         if labels and all(isinstance(value, int) for value in values):
             return Enumeration("", list(values), labels)
         return Literals(tuple(values))
-
-
-def nullable(shape: Shape) -> Shape:
-    return shape if isinstance(shape, Nullable) else Nullable(shape)
-
-
-def union(shapes: list[Shape], tag: str = "", tags: tuple[tuple[str, str], ...] = ()) -> Shape:
-    """One of several shapes, flattened, each once, null outermost."""
-    members: list[Shape] = []
-    null = False
-    for shape in shapes:
-        if isinstance(shape, Nullable):
-            null = True
-            if shape.inner == Anything():
-                continue
-            shape = shape.inner
-        members += shape.members if isinstance(shape, Union) else [shape]
-    members = list(dict.fromkeys(members))
-    if Scalar("str") in members:
-        members = [m for m in members if not (isinstance(m, Literals) and _textual(m))]
-    if Scalar("float") in members:
-        members = [m for m in members if m != Scalar("int")]
-    literals = [m for m in members if isinstance(m, Literals)]
-    if len(literals) > 1:
-        merged = Literals(tuple(dict.fromkeys(v for m in literals for v in m.values)))
-        members = [merged, *(m for m in members if not isinstance(m, Literals))]
-    if not members:
-        return Nullable(Anything())
-    made: Shape
-    if Anything() in members:
-        made = Anything()
-    else:
-        made = members[0] if len(members) == 1 else Union(tuple(members), tag, tags)
-    return Nullable(made) if null else made
-
-
-def _is_long(shape: Shape) -> bool:
-    """Whether a union is better called by a name than written where it stands."""
-    inner = shape.inner if isinstance(shape, Nullable) else shape
-    if not isinstance(inner, Union):
-        return False
-    names = [m.key.rpartition("/")[2] if isinstance(m, Ref) else "str" for m in inner.members]
-    return len(names) > _MANY or sum(map(len, names)) > _SHORT
-
-
-def _names(node: Node, key: str) -> list[str]:
-    """The strings under ``key``. 3.0 documents also have ``required: true`` there, by mistake."""
-    said = node.value.get(key)
-    return [name for name in said if isinstance(name, str)] if isinstance(said, list) else []
-
-
-def _textual(literals: Literals) -> bool:
-    return all(isinstance(value, str) for value in literals.values)
-
-
-def _with(node: Node, value: Any) -> Node:
-    """The same place with other contents."""
-    return Node(node.document, node.file, node.pointer, value)
-
-
-def _is_null(node: Node) -> bool:
-    value = node.value
-    return isinstance(value, dict) and (
-        value.get("type") == "null" or value.get("enum") == [None] or value.get("const", 0) is None
-    )
-
-
-def _is_object(node: Node, seen: frozenset[str] = frozenset()) -> bool:
-    value = node.value
-    if not isinstance(value, dict) or node.id in seen:
-        return False
-    if value.get("type") == "object" or "properties" in value or "additionalProperties" in value:
-        return True
-    seen |= {node.id}
-    return any(_is_object(part.follow(), seen) for part in node.items("allOf"))
-
-
-def _says_something(node: Node, *, requirements: bool = True) -> bool:
-    """Whether a schema says more than words: otherwise it is there for its description, or to
-    add conditions on what others describe."""
-    if not isinstance(node.value, dict):
-        return False
-    meaning = _MEANING if requirements else _MEANING - {"required", "type"}
-    found = meaning.intersection(node.value)
-    if not requirements and node.value.get("type") not in (None, "object"):
-        return True
-    return bool(found)
-
-
-def _name_of(node: Node) -> str:
-    """What a schema that others refer to is called: the last step to it that is a word."""
-    for step in reversed(node.pointer.split("/")[1:]):
-        name = step.replace("~1", "/").replace("~0", "~")
-        if not name.isdigit() and name not in ("schema", "properties", "items", "allOf", "oneOf"):
-            return name
-    return node.file.rpartition("/")[2].partition(".")[0] or "value"
-
-
-def _singular(hint: str) -> str:
-    """Words for one of them, where English is plain enough to tell."""
-    if hint.endswith("ies") and len(hint) > 4:
-        return hint[:-3] + "y"
-    if hint.endswith(("sses", "xes", "ches", "shes")):
-        return hint[:-2]
-    if hint.endswith("s") and not hint.endswith(("ss", "us", "is")) and len(hint) > 3:
-        return hint[:-1]
-    return f"{hint} item"
