@@ -18,7 +18,7 @@ from skerry.core.wire import Headers, Request, read_all
 from skerry.fleet.pace import Pace
 from skerry.fleet.reaping import RUN, marked
 from skerry.fleet.supervisor import Supervisor
-from skerry.fleet.up import supervised
+from skerry.fleet.up import Options, supervised
 from skerry.spec import load
 from skerry.transport.http import HttpTransport
 
@@ -137,7 +137,7 @@ def running(tree: Tree) -> Running:
     @asynccontextmanager
     async def run(*only: str, start: bool = True, **pace: Any) -> AsyncIterator[Supervisor]:
         fleet = load(tree.root)
-        async with supervised(fleet, only=only, pace=replace(PACE, **pace)) as supervisor:
+        async with supervised(fleet, Options(only), pace=replace(PACE, **pace)) as supervisor:
             if start:
                 await supervisor.start()
             yield supervisor

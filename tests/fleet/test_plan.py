@@ -11,7 +11,6 @@ from skerry.fleet.plan import (
     Addresses,
     app_environment,
     has_package,
-    interpreter,
     is_foreign,
     shell_command,
     to_preload,
@@ -95,22 +94,12 @@ def test_a_shell_makes_room_for_a_single_command(command: str, run: str) -> None
     assert shell_command(command) == ("/bin/sh", "-c", run)
 
 
-def test_whose_interpreter(tree: Any) -> None:
-    app = AppSpec("a", tree.root / "a", app="a:app")
-    tree.write("a/a.py", "")
-    assert interpreter(app) is None
+def test_whether_an_environment_has_a_package(tree: Any) -> None:
     python = tree.write("a/.venv/bin/python", "")
-    assert interpreter(app) == python
     assert not has_package(python, "skerry")
     tree.write("a/.venv/lib/python3.11/site-packages/skerry/__init__.py", "")
     assert has_package(python, "skerry")
     assert has_package(Path(sys.executable), "uvicorn")
-
-
-def test_the_fleets_own_environment_is_not_an_apps_own(tree: Any) -> None:
-    tree.write("a/a.py", "")
-    (tree.root / "a" / ".venv").symlink_to(sys.prefix)
-    assert interpreter(AppSpec("a", tree.root / "a", app="a:app")) is None
 
 
 def test_what_is_foreign_and_what_is_worth_preloading(tree: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,7 +19,10 @@ from skerry.core.wire import Headers, Response, Stream
 from skerry.telemetry.exposition import text as exposition
 from skerry.telemetry.metrics import Snapshot
 
+from .guard import Guard, token_in
 from .logs import Line, tail
+from .serving import Server
+from .state import State
 from .status import AppStatus, FleetStatus, fleet_status
 from .supervisor import Supervisor
 
@@ -126,6 +130,35 @@ async def printed(
     finally:
         if follower is not None:
             follower.close()
+
+
+@asynccontextmanager
+async def serve_control(
+    supervisor: Supervisor, state: State, port: int | None
+) -> AsyncIterator[None]:
+    """Serve the control API for the length of the block.
+
+    Args:
+        port: of a TCP socket that it listens on as well, guarded by the fleet's token.
+
+    Raises:
+        PortTaken: the port is not free.
+    """
+    app = control_app(supervisor)
+    servers = []
+    if port is not None:
+        guarded = Guard(app, token_in(state.folder))
+        servers.append(Server(guarded, [supervisor.sockets.hold("control", port).dup()], drain=1.0))
+    path = state.clear_control()
+    servers.append(Server(app, [bind_control(path)], drain=1.0))
+    try:
+        for server in servers:
+            await server.start()
+        yield
+    finally:
+        for server in servers:
+            await server.stop()
+        path.unlink(missing_ok=True)
 
 
 def bind_control(path: Path) -> socket.socket:

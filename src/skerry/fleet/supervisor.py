@@ -33,7 +33,7 @@ _GATHER = 0.01  # seconds in which changes of the registry are told together
 
 
 class Supervisor:
-    """Runs one fleet, from ``start`` to ``stop``.
+    """Runs one fleet, from ``start`` to ``stop``, and then ``close``.
 
     Args:
         fleet: what to run.
@@ -104,6 +104,9 @@ class Supervisor:
                 await asyncio.gather(*(self._stop_unit(name) for name in names))
             await asyncio.gather(*(self._stop_unit(name) for name in list(self.replicas)))
             await self.supply.stop()
+
+    async def close(self) -> None:
+        """Let go of the nursery, the sockets and the logs; after ``stop``, or instead of it."""
         if self._telling is not None:
             self._telling.cancel()
         await self.launcher.close()

@@ -14,9 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
+
+import msgspec
 
 from skerry.core.errors import ConfigError, Error
 from skerry.spec import Fleet, SpecError, load
@@ -38,20 +41,32 @@ class FleetFailed(Error):
     """A detached fleet did not come up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a fleet is run; see ``up``."""
+
+    only: tuple[str, ...] = ()
+    reload: bool = False
+    control_port: int | None = None
+
+
 def up(
     root: str | Path,
     *,
     only: Sequence[str] = (),
     detach: bool = False,
     reload: bool = True,
+    control_port: int | None = None,
     output: TextIO = sys.stdout,
 ) -> int:
-    """Start the fleet in ``root``.
+    """Start a fleet.
 
     Args:
+        root: its folder, or its file.
         only: these apps and what they need, instead of all.
         detach: return when it is up; otherwise when it has ended.
         reload: restart apps whose files change.
+        control_port: TCP port on which the control API listens too, for whoever has the token.
         output: gets the log of all apps, or, detached, what happens while they start.
 
     Returns:
@@ -65,23 +80,27 @@ def up(
     fleet = load(root)
     _check_names(fleet, only)
     if detach:
-        return _detach(fleet, only, reload, output)
+        return _detach(fleet, Options(tuple(only), reload, control_port), output)
     console = Console(output)
     try:
-        asyncio.run(run(fleet, only=only, reload=reload, show=console.show))
+        asyncio.run(run(fleet, Options(tuple(only), reload, control_port), show=console.show))
     finally:
         console.close()
     return 0
 
 
 def down(root: str | Path, patience: float = 60.0) -> bool:
-    """End the fleet in ``root`` and wait for that; whether there was one.
+    """End a fleet and wait for that; whether there was one.
+
+    Args:
+        root: its folder, or its file.
 
     Raises:
         FleetFailed: it is still there after ``patience`` seconds.
     """
-    state = State(Path(root) / ".skerry")
-    control = Control(root)
+    root = Path(root)
+    root = root.parent if root.is_file() else root
+    state, control = State(root / ".skerry"), Control(root)
     try:
         control.down()
     except NotRunning:
@@ -107,9 +126,7 @@ def _check_names(fleet: Fleet, only: Sequence[str]) -> None:
 # -- the supervisor's process ------------------------------------------------------------------
 
 
-async def run(
-    fleet: Fleet, *, only: Sequence[str] = (), reload: bool = True, show: Show = None
-) -> None:
+async def run(fleet: Fleet, options: Options, show: Show = None) -> None:
     """Be the supervisor of ``fleet`` until it is told to end.
 
     Args:
@@ -118,14 +135,14 @@ async def run(
     Raises:
         AlreadyRunning: another process is.
     """
-    async with supervised(fleet, only=only, show=show) as supervisor:
+    async with supervised(fleet, options, show=show) as supervisor:
         _on_signals(supervisor)
-        await _supervise(supervisor, reload)
+        await _supervise(supervisor, options.reload)
 
 
 @asynccontextmanager
 async def supervised(
-    fleet: Fleet, *, only: Sequence[str] = (), pace: Pace | None = None, show: Show = None
+    fleet: Fleet, options: Options, *, pace: Pace | None = None, show: Show = None
 ) -> AsyncIterator[Supervisor]:
     """A supervisor with its control API, not started yet; stopped at the end of the block.
 
@@ -133,24 +150,25 @@ async def supervised(
         AlreadyRunning: another process has this fleet.
     """
     state = State(fleet.state)
-    with Lock(state) as lock:
-        logs = LogBook(state.logs, show)
-        supervisor = Supervisor(fleet, state, lock.run, pace=pace, logs=logs, only=only or None)
+    async with AsyncExitStack() as stack:
+        lock = stack.enter_context(Lock(state))
+        supervisor = Supervisor(
+            fleet,
+            state,
+            lock.run,
+            pace=pace,
+            logs=LogBook(state.logs, show),
+            only=options.only or None,
+        )
+        stack.push_async_callback(supervisor.close)
         nursery = asyncio.create_task(supervisor.launcher.open())
         await asyncio.sleep(0)  # it loads what instances need while we load what we need
-        from .control import bind_control, control_app
-        from .serving import Server
+        from .control import serve_control
 
-        path = state.clear_control()
-        server = Server(control_app(supervisor), [bind_control(path)], drain=1.0)
-        try:
-            await server.start()
-            await nursery
-            yield supervisor
-        finally:
-            await supervisor.stop()
-            await server.stop()
-            path.unlink(missing_ok=True)
+        await stack.enter_async_context(serve_control(supervisor, state, options.control_port))
+        stack.push_async_callback(supervisor.stop)
+        await nursery
+        yield supervisor
 
 
 async def _supervise(supervisor: Supervisor, reload: bool) -> None:
@@ -242,14 +260,13 @@ async def _apply(supervisor: Supervisor, file: Path) -> None:
 # -- detached ----------------------------------------------------------------------------------
 
 
-def _detach(fleet: Fleet, only: Sequence[str], reload: bool, output: TextIO) -> int:
+def _detach(fleet: Fleet, options: Options, output: TextIO) -> int:
     state = State(fleet.state)
     state.prepare()
     path = state.logs / _OUTPUT
-    options = ["--reload"] if reload else []
     with path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "skerry.fleet.up", str(fleet.file), *options, *only],
+            [sys.executable, "-P", "-m", "skerry.fleet.up", str(fleet.file), _encode(options)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -293,12 +310,14 @@ def _verdict(status: dict[str, Any], output: TextIO) -> int:
     return 1 if missing else 0
 
 
-def main(arguments: Sequence[str]) -> int:
-    file, *rest = arguments
-    reload = rest[:1] == ["--reload"]
-    only = rest[1:] if reload else rest
+def _encode(options: Options) -> str:
+    return msgspec.json.encode(options).decode()
+
+
+def main(file: str, options: str = "{}") -> int:
+    """``python -m skerry.fleet.up FILE OPTIONS``: the supervisor of a detached fleet."""
     try:
-        asyncio.run(run(load(file), only=only, reload=reload))
+        asyncio.run(run(load(file), msgspec.json.decode(options, type=Options)))
     except Error as error:
         print(error, file=sys.stderr)
         return 1
@@ -306,4 +325,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(*sys.argv[1:]))
