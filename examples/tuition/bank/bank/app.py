@@ -37,7 +37,7 @@ app = App(
 )
 log = logging.getLogger("bank")
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 2
 LARGEST_STATEMENT = 32 << 20
 Xml = Annotated[
     bytes, Body(media_type="application/xml", limit=LARGEST_STATEMENT, description="camt.053")

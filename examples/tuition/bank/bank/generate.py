@@ -106,12 +106,12 @@ def statement(
     return xml
 
 
-def noisy(chance: random.Random, payins: Iterable[Payin], *, share: float = 0.5) -> list[Payin]:
+def noisy(chance: random.Random, payins: Iterable[Payin], *, percent: int = 50) -> list[Payin]:
     """The same transfers, some of them written as people write; none beyond recognition."""
     kinds = [n for n in Noise if n not in (Noise.NONE, Noise.WRONG_DIGIT, Noise.MISSING)]
     return [
         Payin(p.reference, p.amount, p.sender, p.bank_reference, chance.choice(kinds))
-        if chance.random() < share
+        if chance.randrange(100) < percent
         else p
         for p in payins
     ]

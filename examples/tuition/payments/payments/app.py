@@ -43,7 +43,7 @@ Number = Annotated[int, Meta(ge=1, le=2**62)]
 
 log = logging.getLogger("payments")
 
-SWEEP_SECONDS = 15.0
+SWEEP_SECONDS = 15
 
 
 class Sweeper:

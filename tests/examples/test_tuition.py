@@ -1,0 +1,172 @@
+"""The tuition fleet as a whole: whatever payers do, every cent is accounted for."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import random
+from collections import defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skerry.app.testclient import TestClient
+
+TUITION = Path(__file__).parents[2] / "examples" / "tuition"
+PAYER = {"name": "Aylin Kaya", "email": "aylin@example.org", "student": "Deniz Kaya"}
+TODAY = datetime.now(UTC).date()
+Fleet = dict[str, TestClient]
+
+
+async def pay(fleet: Fleet, school: str, amount: str, pay_in: str, key: str) -> dict[str, Any]:
+    new = {"school_id": school, "amount": amount, "pay_in": pay_in}
+    quote = await fleet["quotes"].post("/quotes", json=new)
+    assert quote.status == 201, quote
+    payment = await fleet["payments"].post(
+        "/payments",
+        json={"quote_id": quote.json()["id"], "payer": PAYER},
+        headers={"idempotency-key": key},
+    )
+    assert payment.status == 201, payment
+    return dict(payment.json())
+
+
+async def read(fleet: Fleet, payins: list[Any], account: str, currency: str) -> dict[str, Any]:
+    from bank.generate import statement
+
+    xml = statement(payins, account=account, currency=currency, number=1, day=TODAY)
+    answer = await fleet["bank"].post(
+        "/statements", content=xml, headers={"content-type": "application/xml"}
+    )
+    assert answer.status == 200, answer
+    return dict(answer.json()[0])
+
+
+async def balances(fleet: Fleet) -> dict[tuple[str, str], Decimal]:
+    found = (await fleet["ledger"].get("/balances")).json()
+    return {(row["account"], row["currency"]): Decimal(row["balance"]) for row in found}
+
+
+async def test_one_payment_crosses_the_company(fleet: Fleet) -> None:
+    from bank.generate import Noise, Payin
+
+    payment = await pay(fleet, "ku-edu-tr", "48250.00", "JPY", "k1")
+    payin = Payin(
+        payment["reference"], Decimal(payment["to_pay"]), "A. Kaya", "B1", Noise.WORDS_AROUND
+    )
+    reading = await read(fleet, [payin], payment["send_to"]["iban"], "JPY")
+    assert (reading["matched"], reading["unmatched"], reading["waiting"]) == (1, 0, 0)
+    answer = await fleet["payments"].post(f"/payments/{payment['id']}/pay-out")
+    assert answer.json()["state"] == "paid_out"
+    left = {key: amount for key, amount in (await balances(fleet)).items() if amount}
+    to_pay, fee = Decimal(payment["to_pay"]), Decimal(payment["fee"])
+    assert left == {
+        ("bank", "JPY"): to_pay,
+        ("fees", "JPY"): -fee,
+        ("fx_position", "JPY"): fee - to_pay,
+        ("fx_position", "TRY"): Decimal("48250.00"),
+        ("bank", "TRY"): Decimal("-48250.00"),
+    }
+    page = await fleet["portal"].get(f"/payments/{payment['id']}")
+    assert "The school has been paid" in page.text
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_whatever_payers_do_every_cent_is_accounted_for(fleet: Fleet, seed: int) -> None:
+    """Too little, too much, twice, late, unreadable: then everything that can be done is done,
+    and what is on the accounts is what the payments, the bank's queue and the fees say."""
+    from bank.generate import Noise, Payin, noisy
+
+    chance = random.Random(seed)
+    schools = (await fleet["schools"].get("/schools?q=university&limit=100")).json()["schools"]
+    payments = [
+        await pay(
+            fleet,
+            chance.choice(schools)["id"],
+            str(chance.randrange(1_000, 90_000)),
+            chance.choice(("EUR", "JPY", "ISK", "USD")),
+            f"{seed}-{number}",
+        )
+        for number in range(24)
+    ]
+    sent: dict[str, list[Any]] = defaultdict(list)
+    accounts: dict[str, str] = {}
+    for number, payment in enumerate(payments):
+        accounts[payment["pay_in"]] = payment["send_to"]["iban"]
+        for copy in range(chance.choice((0, 1, 1, 1, 1, 2))):
+            off = chance.choice((0, 0, 0, 0, -1, 7))
+            noise = chance.choice((Noise.NONE, Noise.NONE, Noise.WRONG_DIGIT, Noise.MISSING))
+            amount = Decimal(payment["to_pay"]) + off
+            payin = Payin(payment["reference"], amount, "X", f"{seed}-{number}-{copy}", noise)
+            sent[payment["pay_in"]] += noisy(chance, [payin]) if noise is Noise.NONE else [payin]
+    for currency, payins in sent.items():
+        for _ in range(2):
+            await read(fleet, payins, accounts[currency], currency)
+    for payment in payments:
+        path = f"/payments/{payment['id']}"
+        await asyncio.gather(
+            fleet["payments"].post(f"{path}/return"), fleet["payments"].post(f"{path}/pay-out")
+        )
+    for _ in range(2):
+        for payment in payments:
+            await fleet["payments"].post(f"/payments/{payment['id']}/return")
+            await fleet["payments"].post(f"/payments/{payment['id']}/pay-out")
+    await fleet["payments"].post("/sweeps")
+
+    trial = (await fleet["ledger"].get("/trial-balance")).json()
+    assert (Decimal(trial["difference"]), trial["drift"]) == (0, [])
+    found = (await fleet["payments"].get("/payments?limit=200")).json()["payments"]
+    assert {p["state"] for p in found} <= {"awaiting_funds", "refunded", "paid_out"}
+    queue = (await fleet["bank"].get("/transfers?status=unmatched&limit=200")).json()["transfers"]
+    books = await balances(fleet)
+    for currency in sent:
+        came = sum((payin.amount for payin in sent[currency]), Decimal(0))
+        lost = sum((Decimal(t["amount"]) for t in queue if t["currency"] == currency), Decimal(0))
+        done = [p for p in found if p["pay_in"] == currency and p["state"] == "paid_out"]
+        paid = [p for p in found if p["currency"] == currency and p["state"] == "paid_out"]
+        out = sum((Decimal(p["amount"]) for p in paid), Decimal(0))
+        kept = sum((Decimal(p["to_pay"]) for p in done), Decimal(0))
+        assert books.get(("unallocated", currency), 0) == -lost
+        assert books.get(("client_funds", currency), 0) == 0
+        assert books.get(("fees", currency), 0) == -sum(Decimal(p["fee"]) for p in done)
+        assert books[("bank", currency)] == lost + kept - out
+        assert came >= lost + kept
+    assert not any(amount for (account, _), amount in books.items() if account == "schools_payable")
+
+
+async def test_every_app_is_ready_and_says_what_it_promises(fleet: Fleet) -> None:
+    for name, client in fleet.items():
+        assert (await client.get("/readyz")).status == 200, name
+        assert (await client.get("/openapi.json")).json()["info"]["title"] == name
+
+
+def _sources() -> list[Path]:
+    return [
+        path
+        for path in TUITION.rglob("*.py")
+        if path.parent != TUITION and not {"tests", ".skerry"}.intersection(path.parts)
+    ]
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(TUITION)))
+def test_nothing_is_ever_a_float(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        where = f"{path.name}:{getattr(node, 'lineno', 0)}"
+        assert getattr(node, "id", "") != "float", where
+        assert type(getattr(node, "value", None)) is not float, where
+
+
+@pytest.mark.parametrize("app", ["schools", "quotes", "payments", "ledger", "bank", "portal"])
+def test_no_app_imports_another(app: str) -> None:
+    others = {"schools", "quotes", "payments", "ledger", "bank", "portal"} - {app}
+    for path in (TUITION / app).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            assert not {name.partition(".")[0] for name in names} & others, path
