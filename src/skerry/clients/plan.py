@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from skerry.core import errors
@@ -106,6 +107,7 @@ class _Planner:
             for o in api.operations
             if o.payload is not None and o.payload.kind == "multipart"
         )
+        self._asked = self._reachable(a.shape for o in api.operations for a in o.arguments)
         self._received = self._reachable(
             [a.shape for o in api.operations for a in o.answers]
             + [f.shape for r in api.refusals.values() for f in r.fields]
@@ -114,9 +116,10 @@ class _Planner:
     def run(self) -> None:
         cyclic = set(self._cyclic_aliases())
         tags = tags_of(self._api)
+        wanted = self._sent | self._received | self._asked
         for key, named in self._api.named.items():
             name = self._names[key]
-            if key not in self._sent and key not in self._received and not self._in_arguments(key):
+            if key not in wanted:
                 continue
             match named:
                 case Record():
@@ -125,21 +128,27 @@ class _Planner:
                     self._plan.classes[key] = _enum(named, name)
                 case Alias() if key not in cyclic:
                     self._plan.classes[key] = PyAlias(name, named.description, named.shape)
-        for operation in self._api.operations:
-            self._lift_all(operation)
+        operations = [self._lifted(operation) for operation in self._api.operations]
         problems = self._problems()
         self._plan.problems = list({p.name: p for p in problems.values()}.values())
-        self._plan.operations = list(self._operations(problems))
+        self._plan.operations = list(self._operations(operations, problems))
 
-    def _lift_all(self, operation: Operation) -> None:
-        """Names for the unions of an operation that msgspec cannot read: where a type is a
-        value, as in an ``Endpoint``, checkers take a name for one and not the union itself."""
-        for answer in operation.answers:
-            answer.shape = self._lift(answer.shape, f"{operation.id} response")
-        if operation.payload is not None:
-            operation.payload.shape = self._lift(operation.payload.shape, f"{operation.id} body")
-        for argument in operation.arguments:
-            argument.shape = self._lift(argument.shape, f"{operation.id} {argument.name}")
+    def _lifted(self, operation: Operation) -> Operation:
+        """With names for the unions that msgspec cannot read: where a type is a value, as in an
+        ``Endpoint``, checkers take a name for one and not the union itself."""
+        id, payload = operation.id, operation.payload
+        return replace(
+            operation,
+            answers=[
+                replace(answer, shape=self._lift(answer.shape, f"{id} response"))
+                for answer in operation.answers
+            ],
+            payload=payload and replace(payload, shape=self._lift(payload.shape, f"{id} body")),
+            arguments=[
+                replace(argument, shape=self._lift(argument.shape, f"{id} {argument.name}"))
+                for argument in operation.arguments
+            ],
+        )
 
     def _lift(self, shape: Shape, hint: str) -> Shape:
         match shape:
@@ -157,13 +166,6 @@ class _Planner:
                 self._plan.classes[f"union {name}"] = PyAlias(name, "", shape)
                 return Ref(f"union {name}")
         return shape
-
-    def _in_arguments(self, key: str) -> bool:
-        if not hasattr(self, "_asked"):
-            self._asked = self._reachable(
-                a.shape for o in self._api.operations for a in o.arguments
-            )
-        return key in self._asked
 
     def _reachable(self, shapes: Iterable[Shape]) -> set[str]:
         found: set[str] = set()
@@ -296,9 +298,11 @@ class _Planner:
             made.fields.append(PyField(attribute, source.name, source.shape, default, doc))
         return made
 
-    def _operations(self, problems: dict[str, PyProblem]) -> Iterator[PyOperation]:
+    def _operations(
+        self, operations: list[Operation], problems: dict[str, PyProblem]
+    ) -> Iterator[PyOperation]:
         taken = set(_CLIENT_NAMES)
-        for operation in self._api.operations:
+        for operation in operations:
             name = snake(operation.id, "call")
             name = f"{name}_" if name in _CLIENT_NAMES else name.lstrip("_") or "call"
             name = unique(name, taken)
