@@ -90,11 +90,14 @@ def writer(part: Part) -> Callable[[Any], Pairs]:
         return lambda value: [(name, codec.encode(value).decode())]
     if part.type is str:
         return lambda value: [(name, value)]
+    plain = part.type is int and part.style in ("form", "simple")
     texts: Callable[[Any], list[str]] | None = None
     if _is_textual(part.type):
         texts = TextCodec.of(part.type).encode
 
     def write(value: Any) -> Pairs:
+        if value.__class__ is int and plain:
+            return [(name, str(value))]
         if texts is None or isinstance(value, Mapping):
             return write_object(part, to_builtins(value, str_keys=True))
         words = texts(value)
