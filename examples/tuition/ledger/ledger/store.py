@@ -142,9 +142,9 @@ def trial_balance(session: Session) -> TrialBalance:
             Decimal("0.00"),
         ),
         drift=[
-            _balance(*key, kept.get(key, 0))
-            for key in sorted(kept.keys() | added.keys())
-            if kept.get(key, 0) != added.get(key, 0)
+            _balance(account, currency, kept.get((account, currency), 0))
+            for account, currency in sorted(kept.keys() | added.keys())
+            if kept.get((account, currency), 0) != added.get((account, currency), 0)
         ],
     )
 

@@ -87,7 +87,7 @@ def read_cursor(cursor: str) -> Place:
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        place = msgspec.json.decode(
+        place: Place = msgspec.json.decode(
             base64.b64decode(padded, altchars=b"-_", validate=True), type=Place
         )
     except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -2,7 +2,7 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: ledger
 # version: 1.0.0
-# digest: 276286f394af1ff4
+# digest: 83c06b7c81ce2485
 # source: fleet:ledger
 # app: ledger
 # style: skerry

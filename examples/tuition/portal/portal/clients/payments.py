@@ -2,7 +2,7 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: payments
 # version: 1.0.0
-# digest: 54853af8e6b42a94
+# digest: 78bb83b4df7619c9
 # source: fleet:payments
 # app: payments
 # style: skerry

@@ -2,7 +2,7 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: quotes
 # version: 1.0.0
-# digest: 2a0e1f4973d2750a
+# digest: dcceff04db9e5f5f
 # source: fleet:quotes
 # app: quotes
 # style: skerry
