@@ -7,7 +7,7 @@ is ``A | B`` to a type checker; on arrival the members are tried, best match fir
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, get_args
 from typing import get_type_hints as hints_of
 
@@ -36,7 +36,7 @@ class _OneOf(metaclass=_Accepting):
         return _made(get_args(union) or (union,))
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _made(members: tuple[Any, ...]) -> Any:
     return _Accepting("OneOf", (_OneOf,), {"members": members})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, get_type_hints
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import NODEFAULT, UNSET, Struct
@@ -122,7 +123,7 @@ def _detail(document: Mapping[str, Any]) -> str:
     return ""
 
 
-_decoders: dict[type[Problem], Any] = {}
+_decoders: WeakKeyDictionary[type[Problem], Any] = WeakKeyDictionary()
 
 
 def _members_of(cls: type[Problem]) -> Any:
