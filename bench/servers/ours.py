@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from skerry import App
 
-from .ours_client import Quotes, QuotesNewQuote
+from .ours_client import NewQuote as Ask
+from .ours_client import Quotes
 
 
 class NewQuote(Struct):
@@ -39,9 +40,10 @@ async def create_quote(new: NewQuote) -> Quote:
 
 
 @front.post("/front", status=201)
-async def ask(new: NewQuote, quotes: Quotes) -> Quote:
+async def pass_on(new: NewQuote, quotes: Quotes) -> Quote:
     """Ask another app."""
-    got = await quotes.create_quote(QuotesNewQuote(new.school_id, new.amount, new.pay_in))
+    ask = Ask(school_id=new.school_id, amount=new.amount, pay_in=new.pay_in)
+    got = await quotes.create_quote(ask)
     return Quote(got.id, got.rate, got.to_pay)
 
 

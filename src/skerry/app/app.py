@@ -30,7 +30,17 @@ from skerry.stack.server import ServerSettings, server_stack
 from skerry.telemetry.metrics import Metrics
 
 from . import settings as settings_module
-from .asgi import ASGIApp, Receive, Scope, Send, route_path, serve_http
+from .asgi import (
+    ASGIApp,
+    Receive,
+    Scope,
+    Send,
+    is_read,
+    request_of,
+    route_path,
+    send_response,
+    serve_http,
+)
 from .binding import caller_locals
 from .builtin import Builtin
 from .cors import Cors, CorsSettings
@@ -278,7 +288,22 @@ class App(Routes):
         if self._asgi is not None and scope["type"] != "lifespan":
             await self._asgi(scope, receive, send)
         elif scope["type"] == "http" and not self._mounts:
-            await serve_http(self.service, scope, receive, send)
+            # As ``serve_http`` does it; in a row, because this is the way of every request.
+            request = request_of(scope, receive)
+            response = await self.service(request)
+            body = response.body
+            if body.__class__ is not bytes or request.method == "HEAD":
+                read = is_read(request)
+                await send_response(response, request.method, receive, send, read)
+                return
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": response.status,
+                    "headers": response.headers.raw,
+                }
+            )
+            await send({"type": "http.response.body", "body": body})
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:

@@ -123,17 +123,10 @@ async def serve_http(
     """Answer one HTTP scope with ``service``."""
     request = request_of(scope, receive)
     response = await service(request)
-    content = response.body
-    if content.__class__ is bytes and request.method != "HEAD":  # nearly always
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": response.headers.raw,
-            }
-        )
-        await send({"type": "http.response.body", "body": content, "more_body": False})
-        return
+    await send_response(response, request.method, receive, send, is_read(request))
+
+
+def is_read(request: Request) -> bool:
+    """Whether a request's body has been received to its end."""
     body = request.body
-    read = isinstance(body, bytes) or (isinstance(body, RequestBody) and body.finished)
-    await send_response(response, request.method, receive, send, read)
+    return isinstance(body, bytes) or (isinstance(body, RequestBody) and body.finished)

@@ -19,13 +19,14 @@ from skerry.contract.operation import Answer, Body, Operation, Parameter
 from skerry.core.answer import answer
 from skerry.core.errors import BadRequest, CallError, Fault, Internal, Invalid, Problem
 from skerry.core.service import Service
-from skerry.core.wire import Headers, Request, Response, Stream
+from skerry.core.wire import JSON, Headers, Request, Response, Stream
 
 from . import markers
 from .binding import Argument, bind, hints_of, is_stream, item_of, split_template_names
 from .body import (
     EVENTS,
     NDJSON,
+    RequestBody,
     check_media_type,
     chunks_of,
     encode_event,
@@ -183,17 +184,6 @@ class Endpoint:
             except Exception:
                 return self._fail(request)
 
-        async def call_body_only(request: Request) -> Response:
-            try:
-                arguments = constants.copy()
-                if fetch is not None:
-                    arguments[body_name] = decode(request, await fetch(request))
-                return encode(request, await run(arguments))
-            except (Problem, CallError) as error:
-                return self._refuse(error)
-            except Exception:
-                return self._fail(request)
-
         async def call_scoped(request: Request) -> Response:
             stack = AsyncExitStack()
             try:
@@ -213,11 +203,61 @@ class Endpoint:
 
         if scoped:
             return call_scoped
-        simple = all(
-            a.source == "injected" or (a.source == "body" and fetch is not None)
-            for a in self.arguments
-        )
-        return call_body_only if simple else call
+        return self._straight(constants, limit) or call
+
+    def _straight(self, constants: dict[str, Any], limit: int) -> Service[Request, Response] | None:
+        """The same for the commonest endpoint, in one coroutine: an async function of one JSON
+        body and of what is injected, which returns a typed answer. None for any other.
+
+        What ``build`` makes of closures is a call for each step; here, where a service spends
+        its life, the steps stand in a row.
+        """
+        described, promised = self.operation.body, self.operation.answer
+        function = self.declaration.function
+        if (
+            described is None
+            or described.stream
+            or described.type is bytes
+            or not described.required
+            or described.media_type != "application/json"
+            or any(a.source not in ("body", "injected") for a in self.arguments)
+            or not inspect.iscoroutinefunction(function)
+            or promised.stream
+            or promised.type in (None, bytes)
+        ):
+            return None
+        assert self.body is not None
+        marker = _body_marker(self.body)
+        limit = marker.limit or limit
+        name = self.body.name
+        decode = Codec.of(described.type, strict=marker.strict).decode
+        encode = Codec.of(promised.type).encode
+        status = promised.status
+        kind = (b"content-type", (promised.media_type or "application/json").encode())
+
+        async def straight(request: Request) -> Response:
+            try:
+                body = request.body
+                if body.__class__ is RequestBody:
+                    content = await body.read_up_to(limit, request.headers)
+                else:
+                    content = await read_body(request, limit)
+                if request.headers.first().get(b"content-type") != JSON:
+                    check_media_type(request.headers, "application/json")
+                arguments = constants.copy()
+                arguments[name] = decode(content)
+                result = await function(**arguments)
+                if result.__class__ is Response:
+                    return result
+                written = encode(result)
+                length = (b"content-length", b"%d" % len(written))
+                return Response(status, Headers([kind, length]), written)
+            except (Problem, CallError) as error:
+                return self._refuse(error)
+            except Exception:
+                return self._fail(request)
+
+        return straight
 
     def _filler(self, container: Container) -> Callable[[Request, dict[str, Any]], list[Fault]]:
         """A function that adds the arguments that come as text, and returns what is wrong."""
