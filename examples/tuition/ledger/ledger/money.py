@@ -10,6 +10,9 @@ from decimal import Context, Decimal, Inexact, localcontext
 
 from iso4217 import Currency
 
+DIGITS = 16
+"""Before the point. No payment has more; a database's integers end not far above."""
+
 # More digits than any product of an amount and a rate has; what would round raises instead.
 EXACT = Context(prec=60, traps=[Inexact])
 
@@ -40,9 +43,11 @@ def to_minor(amount: Decimal, currency: str) -> int:
         NotAnAmount: 12.345 EUR cannot be paid.
     """
     decimals = digits(currency)
+    if not amount.is_finite() or amount.adjusted() >= DIGITS:
+        raise NotAnAmount(f"{amount:.6g} {currency} is not a sum that anybody pays")
     with localcontext(EXACT):
         units = amount.scaleb(decimals)
-        if not units.is_finite() or units != units.to_integral_value():
+        if units != units.to_integral_value():
             raise NotAnAmount(f"{amount} {currency} has more than {decimals} decimals")
         return int(units)
 

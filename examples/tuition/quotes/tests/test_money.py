@@ -20,7 +20,15 @@ def test_what_nobody_pays_in(currency: str) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "currency"),
-    [("0.001", "EUR"), ("1.5", "JPY"), ("1E-400", "EUR"), ("NaN", "EUR"), ("Infinity", "EUR")],
+    [
+        ("0.001", "EUR"),
+        ("1.5", "JPY"),
+        ("1E-400", "EUR"),
+        ("NaN", "EUR"),
+        ("Infinity", "EUR"),
+        ("1E+999999999", "EUR"),
+        ("-1E+16", "JPY"),
+    ],
 )
 def test_what_cannot_be_paid(amount: str, currency: str) -> None:
     with pytest.raises(NotAnAmount):
@@ -32,7 +40,7 @@ def test_trailing_zeros_are_not_decimals() -> None:
     assert to_minor(Decimal("1E+2"), "JPY") == 100
 
 
-@given(st.integers(-(10**18), 10**18), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
+@given(st.integers(-(10**15), 10**15), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
 def test_there_and_back(units: int, currency: str) -> None:
     amount = from_minor(units, currency)
     assert to_minor(amount, currency) == units
