@@ -34,6 +34,15 @@ def test_ports_are_remembered(state: State, tmp_path: Path) -> None:
     second.close()
 
 
+def test_asking_for_a_reserved_port_does_not_touch_it(state: State, tmp_path: Path) -> None:
+    sockets = Sockets(state, tmp_path)
+    asked = sockets.reserved("c-1")
+    with socket.create_server(("127.0.0.1", asked)):  # the process that it was reserved for
+        assert sockets.reserved("c-1") == asked
+        assert sockets.reserve("c-1") != asked  # a new start finds somebody else there
+    sockets.close()
+
+
 def test_another_port_where_somebody_took_the_remembered_one(state: State, tmp_path: Path) -> None:
     first = Sockets(state, tmp_path)
     before = port(first.hold("a-1"))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -94,67 +96,60 @@ async def test_what_dies_is_started_again_on_the_same_address(
         assert replica(supervisor, "one-1").detail == ""
 
 
-async def test_a_crash_loop_is_called_one_and_shows_its_last_lines(
-    tree: Any, running: Any, until: Any
-) -> None:
-    tree.add(
-        "bad",
-        source="import os, sys\nprint('last words')\nsys.stdout.flush()\nos._exit(3)\napp = 0",
-    )
-    tree.add("good")
-    async with running() as supervisor:
-        bad = replica(supervisor, "bad-1")
-        assert bad.phase is State.CRASHED
-        assert bad.restarts == 3
-        assert bad.detail == "exited with status 3: last words"
-        assert replica(supervisor, "good-1").ready
-        assert "bad" not in supervisor.listing()
-        status = fleet_status(supervisor)
-        assert next(app for app in status.apps if app.app == "bad").state == "crashed"
-        assert "last words" in next(i for i in status.instances if i.app == "bad").last
+LOOPING = "import os\nprint('last words', flush=True)\nos._exit(3)\napp = 0"
+BROKEN = "def oops():\n    import no_such_module\noops()\napp = 1\n"
+LATE = """
+    import pathlib
+    from collections.abc import AsyncIterator
+    from skerry import App
+
+    app = App("late")
+    flag = pathlib.Path("flag")
+
+    @app.resource
+    async def needed() -> AsyncIterator[pathlib.Path]:
+        if not flag.exists():
+            flag.touch()
+            raise ConnectionError("not there yet")
+        yield flag
+"""
 
 
-async def test_an_app_that_cannot_be_imported_says_why_and_is_not_tried_again(
-    tree: Any, running: Any
-) -> None:
-    tree.add("bad", source="def oops():\n    import no_such_module\noops()\napp = 1\n")
-    tree.add("good")
-    async with running() as supervisor:
-        bad = replica(supervisor, "bad-1")
-        assert bad.phase is State.CRASHED
-        assert bad.restarts == 1
-        assert replica(supervisor, "good-1").ready
-        said = printed(tree, "bad-1")
-        assert "ModuleNotFoundError: No module named 'no_such_module'" in said
-        assert "in oops" in said
-        assert "importlib" not in said
-        assert "could not be loaded" in bad.detail
-
-
-async def test_an_app_whose_start_up_fails_is_tried_again(
-    tree: Any, running: Any, until: Any
-) -> None:
-    source = """
-        import pathlib
-        from collections.abc import AsyncIterator
-        from skerry import App
-
-        app = App("late")
-        flag = pathlib.Path("flag")
-
-        @app.resource
-        async def needed() -> AsyncIterator[pathlib.Path]:
-            if not flag.exists():
-                flag.touch()
-                raise ConnectionError("not there yet")
-            yield flag
-    """
-    tree.add("late", source=source)
-    async with running() as supervisor:
-        late = replica(supervisor, "late-1")
-        assert late.ready
-        assert late.restarts == 1
-        assert "not there yet" in printed(tree, "late-1")
+async def test_each_app_in_trouble_says_why_and_the_rest_runs(tree: Any, running: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        tree.add("looping", source=LOOPING)
+        tree.add("broken", source=BROKEN)
+        tree.add("late", source=LATE)
+        tree.add("pinned", f"port = {port}")
+        tree.add("astray", 'needs = ["pinned"]\nenv = { X = "{pinned.url}" }')
+        tree.add("lacking")
+        tree.write("lacking/.venv/bin/python", "")
+        tree.add("good")
+        async with running() as supervisor:
+            found = {r.name: (r.phase, r.restarts, r.detail) for r in supervisor.everything()}
+            status = fleet_status(supervisor)
+            assert list(supervisor.listing()) == ["late", "good"]
+    crashed = State.CRASHED
+    assert found["good-1"] == (State.READY, 0, "")
+    # A crash loop: it is given up after so many deaths, with what it said last.
+    assert found["looping-1"] == (crashed, 3, "exited with status 3: last words")
+    row = next(i for i in status.instances if i.app == "looping")
+    assert (row.state, row.last) == ("crashed", ["last words"] * 3)
+    assert next(app for app in status.apps if app.app == "looping").state == "crashed"
+    # Code that cannot be imported is not tried again; its traceback begins at its own frames.
+    assert found["broken-1"][:2] == (crashed, 1)
+    said = printed(tree, "broken-1")
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in said
+    assert "in oops" in said
+    assert "importlib" not in said
+    # A start-up that failed is.
+    assert found["late-1"] == (State.READY, 1, "")
+    assert "not there yet" in printed(tree, "late-1")
+    # What could not even be tried.
+    assert f"127.0.0.1:{port}" in found["pinned-1"][2]
+    assert "pinned has no address" in found["astray-1"][2]
+    assert "neither skerry nor uvicorn" in found["lacking-1"][2]
 
 
 async def test_an_unhealthy_instance_is_not_listed_and_not_killed(
@@ -198,48 +193,36 @@ async def test_a_process_that_hangs_is_replaced(tree: Any, running: Any, until: 
 
 async def test_a_restart_refuses_and_loses_no_request(tree: Any, running: Any, http: Any) -> None:
     tree.add("one")
+    tree.add("three", "instances = 3")
     async with running() as supervisor:
-        address, before = url(supervisor, "one-1"), replica(supervisor, "one-1").pid
+        address, before = url(supervisor, "one-1"), pids(supervisor)
+        listed = supervisor.listing()["one"]
         seen: set[str] = set()
-        over = False
 
-        async def call() -> int:
-            done = 0
-            while not over:
-                answer = await http(address, "/hello", "GET")
+        async def call() -> None:
+            while True:
+                answer = await http(address, "/hello")
                 assert answer.status == 200
                 seen.add(answer.json()["pid"])
-                done += 1
-            return done
+
+        async def restarting(app: str, calls: list[asyncio.Task[None]]) -> AsyncIterator[None]:
+            restart = asyncio.create_task(supervisor.restart(app))
+            while not restart.done():
+                await asyncio.wait([restart, *calls], timeout=0.005)
+                assert not any(task.done() for task in calls)
+                yield
+            restart.result()
 
         calls = [asyncio.create_task(call()) for _ in range(4)]
-        await supervisor.restart("one")
-        assert [a.id for a in supervisor.listing()["one"]] == ["one-1"]
-        over = True
-        assert min(await asyncio.gather(*calls)) > 0
-        assert seen == {str(before), str(replica(supervisor, "one-1").pid)}
-
-
-async def test_a_lone_instance_stays_listed_while_it_is_replaced(tree: Any, running: Any) -> None:
-    tree.add("one")
-    async with running() as supervisor:
-        listed = supervisor.listing()["one"]
-        restarting = asyncio.create_task(supervisor.restart("one"))
-        while not restarting.done():
-            assert supervisor.listing()["one"] == listed
-            await asyncio.sleep(0.005)
-
-
-async def test_several_are_restarted_one_after_the_other(tree: Any, running: Any) -> None:
-    tree.add("one", "instances = 3")
-    async with running() as supervisor:
-        before = pids(supervisor)
-        restarting = asyncio.create_task(supervisor.restart("one"))
-        while not restarting.done():
-            assert len(supervisor.listing()["one"]) >= 2
-            await asyncio.sleep(0.005)
+        async for _ in restarting("one", calls):
+            assert supervisor.listing()["one"] == listed  # alone, it stays listed
+        assert seen == {str(before["one-1"]), str(pids(supervisor)["one-1"])}
+        for task in calls:
+            task.cancel()
+        async for _ in restarting("three", []):
+            assert len(supervisor.listing()["three"]) >= 2  # one after the other
         after = pids(supervisor)
-        assert all(after[f"one-{n}"] != before[f"one-{n}"] for n in (1, 2, 3))
+        assert all(after[f"three-{n}"] != before[f"three-{n}"] for n in (1, 2, 3))
 
 
 async def test_scale(tree: Any, running: Any) -> None:
@@ -372,22 +355,6 @@ async def test_any_asgi_or_wsgi_object_can_be_an_app(tree: Any, running: Any, ht
     async with running() as supervisor:
         assert (await http(url(supervisor, "wsgi-1"))).body == b"flask"
         assert (await http(url(supervisor, "asgi-1"))).json() == "fast"
-
-
-async def test_a_taken_port_is_told_and_the_rest_runs(tree: Any, running: Any) -> None:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        tree.add("one", f"port = {port}")
-        tree.add("two")
-        async with running() as supervisor:
-            one = replica(supervisor, "one-1")
-            assert one.phase is State.CRASHED
-            assert f"127.0.0.1:{port}" in one.detail
-            assert replica(supervisor, "two-1").ready
 
 
 async def test_a_lost_nursery_is_replaced_and_all_start_again(

@@ -43,14 +43,14 @@ class Process:
         self.pid: int | None = None
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._launcher = launcher
-        self._serial = serial
+        self.serial = serial
         self._group = group
 
     async def send(self, number: int, *, group: bool | None = None) -> None:
         """Send a signal: to the whole group for a command, which may be a shell with children."""
         if not self.exited.done():
             whole = self._group if group is None else group
-            await self._launcher.order(wire.Kill(self._serial, number, whole))
+            await self._launcher.order(wire.Kill(self.serial, number, whole))
 
     async def stop(self, grace: float, number: int = signal.SIGTERM) -> int:
         """Ask it to end, insist after ``grace`` seconds; its exit code."""
@@ -105,18 +105,19 @@ class Launcher:
         Raises:
             NurseryLost: there is no fork server, and another could not be started.
         """
-        process = Process(self, next(self._serials), name, group)
-        self._processes[process._serial] = process
-        order = wire.Start(process._serial, name, job, tuple(argv), env, cwd)
         for _ in range(2):  # the nursery may die while we speak to it
             nursery = await self.open()
-            try:
-                async with self._sending:
+            async with self._sending:
+                process = Process(self, next(self._serials), name, group)
+                order = wire.Start(process.serial, name, job, tuple(argv), env, cwd)
+                self._processes[process.serial] = process
+                try:
                     await wire.send(nursery.channel, order, fds)
-                return process
-            except (ConnectionError, OSError):
-                self._lost(nursery, keep=process)
-        del self._processes[process._serial]
+                except OSError:
+                    self._processes.pop(process.serial, None)
+                    self._lost(nursery)
+                else:
+                    return process
         raise NurseryLost("the fork server dies whenever it is asked for something")
 
     async def order(self, order: wire.Kill) -> None:
@@ -126,7 +127,7 @@ class Launcher:
         try:
             async with self._sending:
                 await wire.send(nursery.channel, order)
-        except (ConnectionError, OSError):
+        except OSError:
             self._lost(nursery)
 
     async def open(self) -> _Nursery:
@@ -161,7 +162,7 @@ class Launcher:
             if process is not None and not process.exited.done():
                 process.exited.set_result(report.code)
 
-    def _lost(self, nursery: _Nursery, keep: Process | None = None) -> None:
+    def _lost(self, nursery: _Nursery) -> None:
         if nursery is not self._nursery:
             return
         self._nursery = None
@@ -170,16 +171,13 @@ class Launcher:
         nursery.popen.wait()
         if not nursery.ready.done():
             nursery.ready.set_exception(NurseryLost("the fork server did not start"))
-        self._all_killed(keep)
+        self._all_killed()
         # What a command had started is nobody's child now and may not have been in its group.
         sweep({RUN: self._run})
 
-    def _all_killed(self, keep: Process | None = None) -> None:
+    def _all_killed(self) -> None:
         processes, self._processes = self._processes, {}
-        for serial, process in processes.items():
-            if process is keep:
-                self._processes[serial] = process
-                continue
+        for process in processes.values():
             if process.pid is not None:
                 kill_group(process.pid)
             if not process.exited.done():

@@ -7,7 +7,6 @@ compare by value, so what a changed ``fleet.toml`` changes is what differs.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -142,16 +141,6 @@ def app_environment(app: AppSpec, addresses: Addresses) -> dict[str, str]:
     return env
 
 
-def interpreter(app: AppSpec) -> Path | None:
-    """The interpreter an app brings along: ``python =``, or a ``.venv`` in its folder."""
-    if app.python is not None:
-        return app.python
-    own = app.path / ".venv"
-    if not (own / "bin" / "python").exists() or own.samefile(sys.prefix):
-        return None
-    return own / "bin" / "python"
-
-
 def has_package(python: Path, name: str) -> bool:
     """Whether a virtual environment has a package, by its files: asking would take a process."""
     root = python.parent.parent
@@ -175,7 +164,7 @@ def to_preload(apps: Iterable[AppSpec]) -> tuple[str, ...]:
     """Libraries that at least two apps import, and that are worth importing before forking."""
     users: dict[str, int] = {}
     for app in apps:
-        if app.kind == "app" and interpreter(app) is None:
+        if app.kind == "app" and app.python is None:
             for name in imported(app.path, PRELOADABLE):
                 users[name] = users.get(name, 0) + 1
     return tuple(sorted(name for name, count in users.items() if count > 1))

@@ -18,7 +18,6 @@ from .plan import (
     Unit,
     app_environment,
     has_package,
-    interpreter,
     is_foreign,
     shell_command,
 )
@@ -67,9 +66,9 @@ class Recipes:
 
     def _url(self, app: AppSpec, number: int) -> str:
         name = f"{app.name}-{number}"
-        pinned = None if app.port is None else app.port + number - 1
+        pinned = _pinned(app, number)
         if app.kind == "command":
-            return f"http://127.0.0.1:{self.sockets.reserve(name, pinned)}"
+            return f"http://127.0.0.1:{self.sockets.reserved(name, pinned)}"
         return url_of(self.sockets.hold(name, pinned))
 
     def edges(self) -> list[tuple[str, str]]:
@@ -103,7 +102,7 @@ class Recipes:
         name = f"{app.name}-{number}"
         env = {**self._identity(app, number), **app_environment(app, addresses)}
         job = wire.Job(name, (self._member(app, number, 0, {}),), drain=self.drain)
-        pinned = None if app.port is None else app.port + number - 1
+        pinned = _pinned(app, number)
         return Recipe(
             seats=(self._seat(app, number),),
             env=env,
@@ -119,7 +118,7 @@ class Recipes:
             env = {**self._identity(app, number), **app_environment(app, addresses)}
             members.append(self._member(app, number, index, env))
             seats.append(self._seat(app, number))
-            pinned = None if app.port is None else app.port + number - 1
+            pinned = _pinned(app, number)
             fds.append(self.sockets.hold(f"{app.name}-{number}", pinned).fileno())
         job = wire.Job(f"{unit.name}.{number}", tuple(members), drain=self.drain)
         return Recipe(
@@ -133,6 +132,9 @@ class Recipes:
 
     def _command(self, app: AppSpec, number: int, addresses: Addresses) -> Recipe:
         assert app.command is not None
+        if app.http:
+            pinned = _pinned(app, number)
+            self.sockets.reserve(f"{app.name}-{number}", pinned)
         seat = self._seat(app, number)
         env = {**self._identity(app, number), **app_environment(app, addresses)}
         env["PYTHONUNBUFFERED"] = "1"  # otherwise its last words stay in it when it is killed
@@ -223,13 +225,17 @@ class Recipes:
         return self.sockets.hold("front", front.port, front.host)
 
 
+def _pinned(app: AppSpec, number: int) -> int | None:
+    return None if app.port is None else app.port + number - 1
+
+
 def _executed(app: AppSpec, job: wire.Job) -> tuple[str, ...]:
     """What to execute; empty when the nursery can fork the app.
 
     Raises:
         ConfigError: the app's own interpreter has nothing that could serve it.
     """
-    python = interpreter(app)
+    python = app.python
     if python is None:
         return () if CAN_FORK else _instance(Path(sys.executable), job)
     if has_package(python, "skerry"):

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -105,6 +105,7 @@ class Replica:
     Args:
         name: of the process, and of its log.
         prepare: says how to start it; called before every start.
+        apps: name and instance of each app in it, to be seen before that has worked once.
 
     Attributes:
         seats: the apps in it.
@@ -116,9 +117,15 @@ class Replica:
         last: the last lines it printed.
     """
 
-    def __init__(self, name: str, prepare: Callable[[], Awaitable[Recipe]], ground: Ground) -> None:
+    def __init__(
+        self,
+        name: str,
+        prepare: Callable[[], Awaitable[Recipe]],
+        ground: Ground,
+        apps: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self.name = name
-        self.seats: Sequence[Seat] = ()
+        self.seats: Sequence[Seat] = [Seat(app, instance) for app, instance in apps]
         self.phase = State.STARTING
         self.returning = False
         self.restarts = 0

@@ -41,6 +41,7 @@ class Sockets:
         self._root = root
         self._ports = state.read_ports()
         self._open: dict[str, socket.socket] = {}
+        self._reserved: set[str] = set()
 
     def hold(self, name: str, port: int | None = None, host: str = "127.0.0.1") -> socket.socket:
         """The listening socket called ``name``; bound at first use.
@@ -63,13 +64,22 @@ class Sockets:
         return bound
 
     def reserve(self, name: str, port: int | None = None) -> int:
-        """A free port for a process that binds it by itself.
+        """A free port for a process that is about to start and binds it by itself.
 
         It may be lost to somebody quicker until then; the process says so and is restarted.
+
+        Raises:
+            PortTaken: the pinned port is not free.
         """
         with self._bind(name, port, "127.0.0.1") as probe:
             self._remember(name, probe)
-            return int(probe.getsockname()[1])
+        self._reserved.add(name)
+        return self._ports[name]
+
+    def reserved(self, name: str, port: int | None = None) -> int:
+        """The port that ``reserve`` has said, or will say, without touching it: by now the
+        process may be using it."""
+        return self._ports[name] if name in self._reserved else self.reserve(name, port)
 
     def release(self, name: str) -> None:
         """Close a socket; its port stays remembered."""

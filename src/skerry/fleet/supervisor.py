@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from skerry.core.errors import ConfigError, NotFound
 from skerry.core.instance import Address
-from skerry.spec import Fleet, order
+from skerry.spec import AppSpec, Fleet, NoApp, located, order
 
 from . import channel as wire
 from .launcher import Launcher
@@ -170,7 +172,7 @@ class Supervisor:
 
     async def _match(self, fleet: Fleet, restart: Iterable[str] = ()) -> None:
         """Let what runs become what ``fleet`` says."""
-        self.recipes.fleet = fleet
+        fleet = self.fleet = self.recipes.fleet = await self._fetched(fleet)
         names = [name for wave in order(fleet, self._only) for name in wave]
         self.supply.start(fleet, [name for name in names if name in fleet.backings])
         plan = units(fleet, self._only)
@@ -181,6 +183,16 @@ class Supervisor:
         for wave in plan:
             await asyncio.gather(*(self._match_unit(unit, restart) for unit in wave))
         self._tell()
+
+    async def _fetched(self, fleet: Fleet) -> Fleet:
+        """The fleet with the code of apps from git at hand; without it where that fails, which
+        ``_prepare`` then tells of the one app it concerns."""
+        chosen = {name for wave in order(fleet, self._only) for name in wave}
+        apps = [app for app in fleet.apps.values() if app.git and app.name in chosen]
+        tries = (asyncio.to_thread(_fetched_app, app, fleet.root) for app in apps)
+        found = await asyncio.gather(*tries, return_exceptions=True)
+        here = {app.name: app for app in found if not isinstance(app, BaseException)}
+        return replace(fleet, apps={**fleet.apps, **here})
 
     async def _match_unit(self, unit: Unit, restart: Iterable[str]) -> None:
         before = self.units.get(unit.name)
@@ -198,8 +210,9 @@ class Supervisor:
         while len(running) < wanted:
             number = len(running) + 1
             prepare = partial(self._prepare, unit.name, number)
-            separator = "." if unit.grouped else "-"
-            replica = Replica(f"{unit.name}{separator}{number}", prepare, self._ground)
+            name = f"{unit.name}{'.' if unit.grouped else '-'}{number}"
+            apps = [(app.name, f"{app.name}-{number}") for app in unit.members]
+            replica = Replica(name, prepare, self._ground, apps)
             running.append(replica)
             replica.start()
         surplus, running[wanted:] = running[wanted:], []
@@ -235,6 +248,9 @@ class Supervisor:
 
     async def _prepare(self, unit_name: str, number: int) -> Recipe:
         unit = self.units[unit_name]
+        if any(app.git and app.app is None for app in unit.members):
+            tries = (asyncio.to_thread(_fetched_app, app, self.fleet.root) for app in unit.members)
+            unit = replace(unit, members=tuple(await asyncio.gather(*tries)))
         for app in unit.members:
             for need in app.needs:
                 if need in self.fleet.backings:
@@ -304,3 +320,20 @@ class Supervisor:
                     elif replica.returning:
                         back.setdefault(seat.app, []).append(Address(seat.url, seat.id))
         return {**back, **found}
+
+
+def _fetched_app(app: AppSpec, root: Path) -> AppSpec:
+    """An app with its code at hand. Blocks.
+
+    Raises:
+        ConfigError: it cannot be fetched, or there is no application in it.
+    """
+    if app.git is None or app.app is not None:
+        return app
+    from .sources import SourceError, fetch
+
+    try:
+        fetch(app, root)
+        return located(app)
+    except (SourceError, NoApp) as error:
+        raise ConfigError(str(error)) from None

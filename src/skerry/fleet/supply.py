@@ -65,7 +65,8 @@ class Supply:
             if fleet.backings[name].url is not None:
                 self.outside[name] = backing
                 continue
-            replica = Replica(name, partial(self._recipe, backing), self._ground)
+            prepare = partial(self._recipe, backing)
+            replica = Replica(name, prepare, self._ground, [(name, name)])
             self.replicas[name] = replica
             replica.start()
 
