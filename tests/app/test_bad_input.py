@@ -184,3 +184,26 @@ async def test_no_request_makes_it_fail(
         assert answer.status < 500 or answer.status == 504
         answer = await client.request(method, f"/points/a?{query}", content=body, headers=headers)
         assert answer.status < 500 or answer.status == 504
+
+
+async def test_a_neighbours_answer_does_not_pass_for_our_own() -> None:
+    """A 404 of another app, left unhandled, is not a 404 of this one; unless it is declared."""
+    app = App("front")
+
+    def theirs() -> Nope:
+        problem = Nope(why="taken")
+        vars(problem)["answered_by"] = "schools.get_school"
+        return problem
+
+    @app.get("/plain")
+    async def plain() -> None:
+        raise theirs()
+
+    @app.get("/declared", raises=[Nope])
+    async def declared() -> None:
+        raise theirs()
+
+    async with TestClient(app) as client:
+        document = check(await client.get("/plain"), 502)
+        assert document["detail"] == "schools: get_school was answered with 409 That cannot be"
+        assert check(await client.get("/declared"), 409)["why"] == "taken"

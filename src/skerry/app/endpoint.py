@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from skerry.contract.codec import Codec, TextCodec
 from skerry.contract.operation import Answer, Body, Operation, Parameter
 from skerry.core.answer import answer
-from skerry.core.errors import BadRequest, CallError, Fault, Internal, Invalid, Problem
+from skerry.core.errors import BadRequest, CallError, Fault, Internal, Invalid, Problem, unhandled
 from skerry.core.service import Service
 from skerry.core.wire import JSON, Headers, Request, Response, Stream
 
@@ -72,6 +72,7 @@ class Endpoint:
         self.streams = is_stream(returned) or inspect.isasyncgenfunction(function)
         self.body = next((a for a in self.arguments if a.source == "body"), None)
         self.operation = self._operation()
+        self.passed_on = frozenset(declaration.problems)
 
     def _operation(self) -> Operation:
         declared = self.declaration
@@ -377,7 +378,9 @@ class Endpoint:
         return typed
 
     def _refuse(self, error: Problem | CallError) -> Response:
-        if (isinstance(error, Problem) and error.status >= 500) or isinstance(error, CallError):
+        if isinstance(error, Problem) and error.answered_by and type(error) not in self.passed_on:
+            error = unhandled(error)
+        if error.status >= 500:
             log.warning("%s: %s: %s", self.operation.name, type(error).__name__, error)
         return answer(error)
 

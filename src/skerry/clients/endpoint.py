@@ -146,6 +146,7 @@ class Endpoint(Generic[T]):
         except (BadRequest, Invalid) as error:
             return self.misfit(response, body, error, app)
         if problem is not None:
+            vars(problem)["answered_by"] = f"{app}.{self.name}"
             problem.add_note(f"answered by {app or 'the app'} to {self.name}")
             return problem
         start = body[:200].decode("utf-8", "replace")

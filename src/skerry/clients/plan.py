@@ -58,7 +58,7 @@ _CORE = {
 _PROBLEM_NAMES = frozenset(
     {
         *("type", "title", "status", "instance", "args", "headers", "retry", "detail"),
-        *("members", "document", "add_note", "with_traceback"),
+        *("answered_by", "members", "document", "add_note", "with_traceback"),
     }
 )
 _UNWRITABLE = re.compile(r'[\\"\x00-\x1f]')

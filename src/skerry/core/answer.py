@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from msgspec import json
+from msgspec import UNSET, json
 
 from .errors import CallError, Problem
 from .wire import PROBLEM_JSON, PUSHBACK, Headers, Response
@@ -36,7 +36,8 @@ def answer(error: Problem | CallError) -> Response:
 def problem_response(
     status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
-    body = json.encode(document, enc_hook=str)
+    present = {name: value for name, value in document.items() if value is not UNSET}
+    body = json.encode(present, enc_hook=str)
     raw = [(b"content-type", PROBLEM_JSON), (b"content-length", b"%d" % len(body))]
     for name, value in (headers or {}).items():
         raw.append((name.encode("latin-1"), value.encode("latin-1", "replace")))

@@ -98,6 +98,9 @@ class Problem(_Declared):
     retry: ClassVar[Retry] = Retry.NEVER
     members: ClassVar[tuple[str, ...]] = ()
     detail: str = ""
+    answered_by: ClassVar[str] = ""
+    """Who gave this answer, where a client raises it: ``schools.get_school``. An app answers with
+    its own problems only, so such a one, left unhandled, is a failed call: 502."""
 
     def __init_subclass__(
         cls, status: int | None = None, type: str | None = None, title: str | None = None
@@ -155,6 +158,13 @@ class Problem(_Declared):
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: getattr(self, name) for name in self.members}
         return _rebuild, (self.__class__, {**state, "detail": self.detail})
+
+
+def unhandled(problem: Problem) -> CallError:
+    """The failed call that another app's problem is, to whoever called without expecting it."""
+    app, _, operation = problem.answered_by.partition(".")
+    said = f"{operation or 'a call'} was answered with {problem.status} {problem.title}"
+    return UnexpectedResponse(said, app=app, response_status=problem.status)
 
 
 def _rebuild(cls: type[Problem], members: dict[str, Any]) -> Problem:
