@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from skerry.app.testclient import TestClient
+from skerry.spec import load
+
+from .conftest import APPS
 
 TUITION = Path(__file__).parents[2] / "examples" / "tuition"
 PAYER = {"name": "Aylin Kaya", "email": "aylin@example.org", "student": "Deniz Kaya"}
@@ -159,9 +162,9 @@ def test_nothing_is_ever_a_float(path: Path) -> None:
         assert type(getattr(node, "value", None)) is not float, where
 
 
-@pytest.mark.parametrize("app", ["schools", "quotes", "payments", "ledger", "bank", "portal"])
+@pytest.mark.parametrize("app", APPS)
 def test_no_app_imports_another(app: str) -> None:
-    others = {"schools", "quotes", "payments", "ledger", "bank", "portal"} - {app}
+    others = set(APPS) - {app}
     for path in (TUITION / app).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = []
@@ -170,3 +173,14 @@ def test_no_app_imports_another(app: str) -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
             assert not {name.partition(".")[0] for name in names} & others, path
+
+
+def test_both_fleet_files_run_the_same_apps() -> None:
+    apart = load(TUITION / "fleet.toml")
+    together = load(TUITION / "together.toml")
+    assert set(apart.apps) == set(together.apps) == set(APPS)
+    assert apart.together == ()
+    assert {name for group in together.together for name in group} == set(APPS)
+    for name in APPS:
+        assert apart.apps[name].needs == together.apps[name].needs
+        assert apart.apps[name].app == together.apps[name].app == f"{name}.app:app"
