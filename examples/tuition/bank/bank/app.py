@@ -25,8 +25,7 @@ from bank.problems import (
 )
 from bank.settle import Settler
 from bank.values import Id, Match, Reading, Statement, Sweep, Transfer, TransferPage
-from skerry import App
-from skerry.app.markers import Body
+from skerry import App, Body
 from skerry.core.clock import Clock, system
 from skerry.data.database import Database
 

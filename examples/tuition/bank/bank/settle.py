@@ -17,7 +17,7 @@ from bank.clients.payments import Payments
 from bank.models import Status
 from bank.problems import ReferenceRefused
 from bank.values import Sweep, Transfer
-from skerry.core.errors import CallError
+from skerry import CallError
 from skerry.data.database import Database
 
 log = logging.getLogger("bank")

@@ -17,8 +17,8 @@ from payments import store
 from payments.clients import ledger as ledger_api
 from payments.clients.ledger import Ledger
 from payments.events import Event
+from skerry import CallError, Problem
 from skerry.core.clock import Clock
-from skerry.core.errors import CallError, Problem
 from skerry.data.database import Database
 
 log = logging.getLogger("payments")

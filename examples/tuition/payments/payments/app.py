@@ -31,8 +31,7 @@ from payments.problems import (
     TransitionNotAllowed,
 )
 from payments.values import Id, NewPayment, Payment, PaymentPage, Step, Sweep, Transfer
-from skerry import App
-from skerry.app.markers import Header
+from skerry import App, Header
 from skerry.core.clock import Clock, system
 from skerry.data.database import Database
 

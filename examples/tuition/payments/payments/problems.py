@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skerry.core.errors import Problem
+from skerry import Problem
 
 
 class PaymentUnknown(Problem, status=404):

@@ -22,11 +22,8 @@ from portal.clients.quotes import NewQuote, Quotes
 from portal.clients.schools import Schools
 from portal.forms import Form, read_form
 from portal.pages import Pages
-from skerry import App
-from skerry.app.markers import Body
-from skerry.app.responses import redirect
+from skerry import App, Body, Headers, Response, redirect
 from skerry.core.errors import Invalid
-from skerry.core.wire import Headers, Response
 
 app = App("portal", version="1.0.0", description="The pages that payers see.")
 

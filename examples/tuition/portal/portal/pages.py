@@ -12,7 +12,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_name
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from skerry.core.wire import Headers, Response
+from skerry import Headers, Response
 
 LOCALE = Locale("en")
 

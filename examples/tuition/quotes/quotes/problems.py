@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from skerry.core.errors import Problem
+from skerry import Problem
 
 
 class CurrencyUnknown(Problem, status=422):
