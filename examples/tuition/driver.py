@@ -48,7 +48,7 @@ class Driver:
     """Sends work to a fleet that is up.
 
     Args:
-        addresses: of each app; ``portal`` is the front door.
+        apps: a connection to each app; ``portal`` is the front door.
         inbox: the folder bank watches.
         seed: the same seed, the same work.
     """

@@ -93,10 +93,12 @@ async def daemon(
                 log.exception("the inbox will be looked at again")
 
     task = asyncio.create_task(forever(), name="bank daemon")
-    yield Daemon()
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    try:
+        yield Daemon()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @app.post("/statements", raises=[StatementRefused], timeout=120)

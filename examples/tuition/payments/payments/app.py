@@ -78,10 +78,12 @@ async def sweeper(database: Database, ledger: Ledger, clock: Clock) -> AsyncIter
                 log.exception("it will be swept again")
 
     task = asyncio.create_task(forever(), name="payments sweeper")
-    yield Sweeper()
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    try:
+        yield Sweeper()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @app.post("/payments", status=201, raises=[QuoteUnknown, QuoteNotUsable, KeyReused])
