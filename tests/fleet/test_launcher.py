@@ -137,7 +137,7 @@ async def test_only_what_has_all_marks_is_swept(launcher: Launcher, until: Any) 
     one, read_one = await shell(launcher, "exec sleep 1000", A="1", B="1")
     two, read_two = await shell(launcher, "exec sleep 1000", A="1", B="2")
     await until(lambda: commands(launcher).count("sleep") == 2)
-    assert sweep({"A": "1", "B": "1", RUN: launcher._run}) == [one.pid]
+    assert sweep({"A": "1", "B": "1", RUN: launcher._run}) == {one.pid}
     assert await one.exited == -signal.SIGKILL
     assert not two.exited.done()
     for read in (read_one, read_two):

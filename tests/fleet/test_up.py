@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -98,11 +99,7 @@ def test_kill_9_leaves_nothing_and_the_next_up_works(fleet: Any, victims: str) -
         os.kill(pid, signal.SIGKILL)
     if victims == "nursery":  # the supervisor is there, and starts everything again
         until(lambda: processes.isdisjoint(fleet.left_over()))
-        until(
-            lambda: all(
-                row["state"] == "ready" for row in Control(fleet.root).status()["instances"]
-            )
-        )
+        until(lambda: all_ready(Control(fleet.root)))
         down(fleet.root)
         return
     if victims == "both":  # nobody was there to end what had left its parents
@@ -114,6 +111,28 @@ def test_kill_9_leaves_nothing_and_the_next_up_works(fleet: Any, victims: str) -
     assert processes.isdisjoint(fleet.left_over())
     assert [row["url"] for row in again["instances"]] == [row["url"] for row in status["instances"]]
     assert not any(alive(pid) for pid in processes)
+
+
+def test_chaos(fleet: Any) -> None:
+    """Instances and nurseries killed at any moment: the fleet comes back, every time."""
+    status, _ = detached(fleet)
+    control, choice = Control(fleet.root), random.Random(7)
+    for _ in range(8):
+        found = sorted(fleet.left_over())
+        if found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(choice.choice(found), signal.SIGKILL)
+        time.sleep(choice.uniform(0.0, 0.1))
+    rows = until(lambda: all_ready(control))
+    assert {row["url"] for row in rows} == {row["url"] for row in status["instances"]}
+    assert all(listening(row["url"]) for row in rows)
+    os.kill(status["pid"], signal.SIGKILL)
+    until(lambda: fleet.left_over() == set())
+
+
+def all_ready(control: Control) -> Any:
+    rows = control.status()["instances"]
+    return rows if {row["state"] for row in rows} == {"ready"} else None
 
 
 def test_a_supervisor_that_is_killed_while_it_starts_leaves_nothing(fleet: Any) -> None:

@@ -91,16 +91,27 @@ class Control:
         """Ask the fleet to end; it has when ``NotRunning`` is raised by the next question."""
         self.request("POST", "/down")
 
-    def logs(self, name: str = "", *, lines: int = 100, follow: bool = False) -> Iterator[Any]:
+    def logs(
+        self, name: str = "", *, lines: int = 100, follow: bool = False
+    ) -> Iterator[dict[str, str]]:
         """Lines as ``{"time", "source", "text"}``; with ``follow`` they go on until it ends.
 
         Args:
             name: an app, a backing, an instance, a process, or ``fleet``; empty for all.
+
+        Raises:
+            NotRunning: nobody listens.
+            ControlError: nothing of that name runs.
         """
         query = {"app": name, "lines": lines, "follow": "true" if follow else "false"}
-        with _Exchange(self, "GET", f"/logs?{urlencode(query)}", None, None) as exchange:
-            for line in exchange.lines():
-                yield json.loads(line)
+        exchange = _Exchange(self, "GET", f"/logs?{urlencode(query)}", None, None)
+
+        def decoded() -> Iterator[dict[str, str]]:
+            with exchange:
+                for line in exchange.lines():
+                    yield json.loads(line)
+
+        return decoded()
 
     def request(self, method: str, path: str, body: Any = None, patience: float = _PATIENCE) -> Any:
         """One exchange: the decoded JSON of the answer, None if it has no body.

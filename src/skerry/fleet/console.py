@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from typing import TextIO
 
 from .logs import Line
@@ -42,9 +43,12 @@ class Console:
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what is left, if that is possible in time."""
-        with contextlib.suppress(queue.Full):
-            self._queue.put(None, timeout=timeout)
-            self._thread.join(timeout)
+        deadline = time.monotonic() + timeout
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=0.02)
+                break
+        self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _write(self) -> None:
         while (line := self._queue.get()) is not None:

@@ -115,21 +115,22 @@ def sources(supervisor: Supervisor, name: str) -> Callable[[str], bool]:
     return (found or {name}).__contains__
 
 
-async def printed(
+def printed(
     supervisor: Supervisor, wanted: Callable[[str], bool], count: int, follow: bool
 ) -> AsyncIterator[Line]:
-    """The last lines, and those that follow without a gap between them."""
+    """The last lines as of now, and those that follow without a gap between them."""
+    past = tail(supervisor.logs.folder, wanted, count)
     follower = supervisor.logs.follow(wanted) if follow else None
-    try:
-        for line in tail(supervisor.logs.folder, wanted, count):
+
+    async def lines() -> AsyncIterator[Line]:
+        for line in past:
             yield line
         if follower is not None:
-            async for lines in follower:
-                for line in lines:
+            async for more in follower:
+                for line in more:
                     yield line
-    finally:
-        if follower is not None:
-            follower.close()
+
+    return lines()
 
 
 @asynccontextmanager

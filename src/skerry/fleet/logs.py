@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from weakref import WeakSet
 
 from msgspec import Struct
 
@@ -184,7 +185,8 @@ class LogBook:
         self.folder = folder
         self._show = show
         self._files: dict[str, LogFile] = {}
-        self._followers: set[Follower] = set()
+        # Weak: a reader that has gone takes its follower along, however it went.
+        self._followers: WeakSet[Follower] = WeakSet()
 
     def pipe(self, source: str, also: Callable[[list[str]], None]) -> Pipe:
         """A new pipe whose lines belong to ``source``; ``also`` gets them too."""
@@ -205,7 +207,7 @@ class LogBook:
         for entry in entries:
             if self._show is not None:
                 self._show(entry)
-            for follower in self._followers:
+            for follower in list(self._followers):
                 follower.add(entry)
 
     def _file(self, source: str) -> LogFile:
@@ -215,8 +217,10 @@ class LogBook:
         return file
 
     def follow(self, sources: Callable[[str], bool]) -> Follower:
-        """What is printed from now on by the sources that are wanted; close it when done."""
-        return Follower(self._followers, sources)
+        """What is printed from now on by the sources that are wanted, while it is held."""
+        follower = Follower(sources)
+        self._followers.add(follower)
+        return follower
 
     def close(self) -> None:
         for file in self._files.values():
@@ -227,16 +231,12 @@ class LogBook:
 class Follower:
     """Lines as they come, for one reader. A slow reader loses the oldest, and is told."""
 
-    def __init__(
-        self, followers: set[Follower], sources: Callable[[str], bool], limit: int = 10_000
-    ) -> None:
-        self._followers = followers
+    def __init__(self, sources: Callable[[str], bool], limit: int = 10_000) -> None:
         self._sources = sources
         self._lines: deque[Line] = deque()
         self._limit = limit
         self._lost = 0
         self._news = asyncio.Event()
-        followers.add(self)
 
     def add(self, line: Line) -> None:
         if self._sources(line.source):
@@ -257,9 +257,6 @@ class Follower:
             lines.insert(0, Line(lines[0].time, "skerry", f"({self._lost} lines not shown)"))
             self._lost = 0
         return lines
-
-    def close(self) -> None:
-        self._followers.discard(self)
 
 
 def tail(folder: Path, sources: Callable[[str], bool], count: int) -> list[Line]:

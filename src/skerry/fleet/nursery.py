@@ -254,6 +254,7 @@ class Nursery:
 def _execute(argv: tuple[str, ...], sockets: list[int]) -> NoReturn:
     for index, fd in enumerate(sockets):
         os.dup2(fd, wire.FIRST_SOCKET + index)
+        os.close(fd)
     os.execvpe(argv[0], argv, os.environ)
 
 

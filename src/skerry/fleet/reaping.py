@@ -13,10 +13,12 @@ macOS has neither ``prctl`` nor ``/proc``: there the second net is the last.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 
 RUN = "SKERRY_RUN"
@@ -60,22 +62,27 @@ def kill_group(leader: int, number: int = signal.SIGKILL) -> None:
         pass  # macOS says EPERM for a group that has only zombies left
 
 
-def sweep(marks: Mapping[str, str]) -> list[int]:
+def sweep(marks: Mapping[str, str], patience: float = 2.0) -> set[int]:
     """Kill every process, except this one, whose environment has all of ``marks``.
 
     The environment is the one a process was executed with; children that were forked only show
-    that of their fork server, which has the run's token too.
+    that of their fork server, which has the run's token too. Looks again until there is none
+    left, since a process that is being killed can have forked a moment before.
+
+    Args:
+        patience: seconds after which those that the kernel does not let go of are left.
 
     Returns:
         The ids of those that were killed; always empty where there is no ``/proc``.
     """
-    killed = []
-    for pid in list(marked(marks)):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-        killed.append(pid)
+    killed: set[int] = set()
+    deadline = time.monotonic() + patience
+    while (found := set(marked(marks))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+        time.sleep(0.001)
     return killed
 
 
