@@ -35,7 +35,8 @@ import os, subprocess, sys
 from pathlib import Path
 from skerry.fleet.state import Lock, State
 with Lock(State(Path({str(tmp_path)!r}))) as lock:
-    left = subprocess.Popen(["sleep", "1000"], env={{"{RUN}": lock.run}}, stdout=-3)
+    left = subprocess.Popen(["sleep", "1000"], stdout=-3, stderr=-3,
+                            env={{"{RUN}": lock.run}}, start_new_session=True)
     print(left.pid, flush=True)
     os._exit(9)
 """
