@@ -1,0 +1,125 @@
+"""``skerry logs``: what everyone prints, with the name of who did."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from skerry.fleet.client import Control, NotRunning
+
+from .output import COLOURED_IN_TURN, coloured, fail, nearest, paint
+from .place import control
+
+_EVERYTHING = ""
+
+
+def logs(file: str, names: Sequence[str], lines: int, follow: bool, as_json: bool) -> int:
+    """Print the last lines of these apps, instances or backings; then those that come."""
+    fleet = control(file)
+    try:
+        found = _running(fleet, names, lines, follow)
+    except NotRunning:
+        if follow:
+            raise
+        found = _kept(fleet.root / ".skerry" / "logs", names, lines)
+    show = _as_json if as_json else _Prefixed()
+    for line in found:
+        show(line)
+        if follow:
+            sys.stdout.flush()
+    return 0
+
+
+def _running(
+    fleet: Control, names: Sequence[str], lines: int, follow: bool
+) -> Iterator[dict[str, str]]:
+    if len(names) < 2:
+        return fleet.logs(names[0] if names else _EVERYTHING, lines=lines, follow=follow)
+    # What follows is asked for before what was, so that nothing is lost between the two.
+    coming = fleet.logs(_EVERYTHING, lines=0, follow=True) if follow else iter(())
+    past = [line for name in dict.fromkeys(names) for line in fleet.logs(name, lines=lines)]
+    past.sort(key=lambda line: line["time"])
+    return _joined(past[-lines:] if lines else [], coming, _wanted(fleet, names))
+
+
+def _joined(
+    past: list[dict[str, str]],
+    coming: Iterator[dict[str, str]],
+    wanted: Callable[[str], bool],
+) -> Iterator[dict[str, str]]:
+    yield from past
+    seen = {(line["time"], line["source"], line["text"]) for line in past}
+    for line in coming:
+        if wanted(line["source"]) and (line["time"], line["source"], line["text"]) not in seen:
+            yield line
+
+
+def _wanted(fleet: Control, names: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a process is one of those that are meant; new ones are looked up as they come."""
+    known: dict[str, bool] = {}
+
+    def look(source: str) -> bool:
+        if source not in known:
+            status = fleet.status()
+            rows: list[dict[str, Any]] = [
+                *status["instances"],
+                *status["backings"],
+                *status["edges"],
+            ]
+            known[source] = source in names or any(
+                row["process"] == source and (row["app"] in names or row["id"] in names)
+                for row in rows
+            )
+        return known[source]
+
+    return look
+
+
+def _kept(folder: Path, names: Sequence[str], lines: int) -> Iterator[dict[str, str]]:
+    """What the files have, of a fleet that has ended."""
+    if not folder.is_dir():
+        fail(f"no fleet has run in {folder.parent.parent} yet; start it with skerry up")
+    from skerry.fleet.logs import tail
+
+    sources = {file.name.removesuffix(".log") for file in folder.glob("*.log")}
+    meant = set()
+    for name in names:
+        own = {source for source in sources if _is_of(source, name)}
+        if not own:
+            fail(f"nothing named {name!r} has a log in {folder}.{nearest(name, sorted(sources))}")
+        meant |= own
+    for line in tail(folder, (meant or sources).__contains__, lines):
+        yield {"time": line.time, "source": line.source, "text": line.text}
+
+
+def _is_of(source: str, name: str) -> bool:
+    """Whether ``quotes-1``, or ``portal+quotes``, is what ``quotes`` means."""
+    stem, _, number = source.rpartition("-")
+    process = stem if number.isdigit() else source
+    return name in (source, process, *process.split("+"))
+
+
+def _as_json(line: dict[str, str]) -> None:
+    print(json.dumps(line, ensure_ascii=False))
+
+
+class _Prefixed:
+    """Lines for people: the column of names grows when a longer one comes."""
+
+    def __init__(self) -> None:
+        self._width = 0
+        self._colours: dict[str, str] = {}
+        self._coloured = coloured(sys.stdout)
+
+    def __call__(self, line: dict[str, str]) -> None:
+        source = line["source"]
+        self._width = max(self._width, len(source))
+        prefix = f"{source:{self._width}} |"
+        if self._coloured:
+            app = source.rpartition("-")[0] or source
+            turn = len(self._colours) % len(COLOURED_IN_TURN)
+            prefix = paint(prefix, self._colours.setdefault(app, COLOURED_IN_TURN[turn]))
+        print(prefix, line["text"])
