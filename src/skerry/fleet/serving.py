@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Generator
 from typing import Any
@@ -19,6 +20,9 @@ from skerry.core.errors import Error
 
 LINGER = 0.1
 """Seconds in which a server that stops still answers on the connections it has."""
+
+
+logger = logging.getLogger("skerry.fleet")
 
 
 class NotStarted(Error):
@@ -53,12 +57,10 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=75,
-            # uvicorn counts whole seconds; 0 would mean for ever
-            timeout_graceful_shutdown=max(1, round(drain)),
         )
         super().__init__(config)
         self._sockets = sockets
-        self._stop = asyncio.Event()
+        self._drain = drain
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -99,7 +101,24 @@ class Server(uvicorn.Server):
             last = (b"connection", b"close")
             self.server_state.default_headers = [*self.server_state.default_headers, last]
             await asyncio.sleep(LINGER)
-        await self.shutdown(sockets=self._sockets)
+        for listening in self._sockets:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._finish()
+        await self.lifespan.shutdown()
+
+    async def _finish(self) -> None:
+        """Wait for what is in flight, and no longer than may be."""
+        state = self.server_state
+        try:
+            async with asyncio.timeout(self._drain):
+                while state.connections or state.tasks:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            logger.warning("%s requests were not done after %g s", len(state.tasks), self._drain)
+            for task in state.tasks:
+                task.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
