@@ -26,6 +26,7 @@ from skerry.core.service import Service
 from skerry.core.stack import Stack
 from skerry.core.wire import Headers, Request, Response
 from skerry.stack.connector import Connector, default_connector
+from skerry.stack.rows import Row, rows
 from skerry.stack.server import ServerSettings, server_stack
 from skerry.telemetry.metrics import Metrics
 
@@ -191,6 +192,13 @@ class App(Routes):
                 if not endpoint.declaration.hidden
             ),
         )
+
+    def describe(self, endpoint: str = "") -> list[Row]:
+        """The server stack of an endpoint, slot by slot, for ``skerry stack``."""
+        declared = next((d for d in self.declarations if d.name == endpoint), None)
+        timeout = self._server.timeout if declared is None else declared.timeout
+        settings = self._server if timeout is None else replace(self._server, timeout=timeout)
+        return rows("server", server_stack(settings, endpoint, app=self.name, metrics=self.metrics))
 
     def endpoints(self) -> list[Endpoint]:
         """The endpoints with their types worked out.
