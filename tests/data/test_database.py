@@ -203,3 +203,29 @@ def test_a_throwaway_server_ends_with_whoever_started_it() -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it is still there")
+
+
+def test_instances_that_start_at_once_on_a_new_file_all_open_it(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from sqlalchemy import text\n"
+        "from skerry.data.database import make_engine\n"
+        "sys.stdin.read(1)\n"
+        "for n in range(20):\n"
+        "    engine = make_engine(f'sqlite:///{sys.argv[1]}/{n}.db')\n"
+        "    with engine.begin() as connection:\n"
+        "        connection.execute(text('CREATE TABLE IF NOT EXISTS t (x)'))\n"
+        "    engine.dispose()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(command, stdin=pipe, stderr=pipe) for _ in range(4)]
+    time.sleep(0.8)  # all have imported what they need, so that they really meet
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"x")
+        process.stdin.close()
+    for process in started:
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+        assert process.wait() == 0, said

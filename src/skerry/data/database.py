@@ -23,10 +23,12 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
@@ -184,8 +186,9 @@ def _sqlite(url: URL, connections: int) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(raw: Any, record: object) -> None:
         raw.isolation_level = None  # the driver's own idea of BEGIN comes too late
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            raw.execute(f"PRAGMA {pragma}")
+        _write_ahead(raw)
+        raw.execute("PRAGMA synchronous=NORMAL")
+        raw.execute("PRAGMA foreign_keys=ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -195,6 +198,24 @@ def _sqlite(url: URL, connections: int) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(raw: Any) -> None:
+    """Switch a database to its write-ahead log.
+
+    Whoever does so first needs the file to itself for a moment, and SQLite does not wait for
+    that: of two instances that start at once on a new file, one is refused. It tries again.
+    """
+    for _ in range(int(BUSY_SECONDS / 0.01)):
+        try:
+            raw.execute("PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.01)
+        else:
+            return
+    raw.execute("PRAGMA journal_mode=WAL")
 
 
 def _postgresql(url: URL, schema: str | None, connections: int) -> Engine:
