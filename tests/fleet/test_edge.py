@@ -192,7 +192,7 @@ async def test_a_websocket_goes_through_the_front_door(
         port = int(supervisor.recipes.front_url().rpartition(":")[2])
         said = await websocket(port, "/echo/socket", b"hi")
         assert said == b"hi /echo /socket"
-        assert (await upgrade(port, "/nowhere"))[0].startswith(b"HTTP/1.1 503")
+        assert (await upgrade(port, "/nowhere"))[0].startswith(b"HTTP/1.1 404")
         await supervisor.scale("echo", 0)
 
         async def refused() -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -322,6 +323,47 @@ async def test_two_modules_of_one_name_cannot_share_a_process(tree: Any, running
         group = replica(supervisor, "together.1.1")
         assert group.phase is State.CRASHED
         assert "needs a package of its own name" in printed(tree, "together.1.1")
+
+
+async def test_it_ends_at_once_also_while_somebody_waits(
+    tree: Any, running: Any, until: Any
+) -> None:
+    tree.text += '[backings.store]\nkind = "redis"\nurl = "redis://127.0.0.1:1"\n'
+    tree.add("never", 'command = "sleep 1000"\nneeds = ["store"]', "")
+    tree.write("never/x", "")
+    tree.add("one", 'needs = ["never"]')
+    async with running(start=False) as supervisor:
+        starting = asyncio.create_task(supervisor.start())
+        await until(lambda: "never" in supervisor.replicas)
+        scaling = asyncio.create_task(supervisor.scale("never", 2))
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        await supervisor.stop()
+        assert time.monotonic() - began < 5
+        await asyncio.gather(starting, scaling)
+        assert tree.left_over() != set()  # the nursery, until it is let go of
+
+
+async def test_the_front_doors_port_is_moved_and_may_be_taken(
+    tree: Any, running: Any, http: Any
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        text = tree.text
+        tree.text = f'{text}[front]\nroutes = {{ "/" = "one" }}\nport = {taken.getsockname()[1]}\n'
+        tree.add("one")
+        async with running() as supervisor:
+            assert replica(supervisor, "edge").phase is State.CRASHED
+            assert fleet_status(supervisor).front == ""
+            assert replica(supervisor, "one-1").ready
+            free.close()
+            tree.text = f'{text}[front]\nroutes = {{ "/" = "one" }}\nport = {port}\n'
+            tree.add("one")
+            await supervisor.apply(load(tree.root))
+            await replica(supervisor, "edge").wait(10)
+            assert fleet_status(supervisor).front == f"http://127.0.0.1:{port}"
+            assert (await http(f"http://127.0.0.1:{port}", "/hello")).status == 200
 
 
 async def test_only_some(tree: Any, running: Any) -> None:

@@ -52,9 +52,11 @@ def control_app(supervisor: Supervisor) -> App:
         """The instances that can be called, now and at every change, one line of JSON each."""
         return Response(200, Headers([_NDJSON]), Stream(supervisor.registry.watch()))
 
-    @app.post("/instances/{name}/report", status=204)
+    @app.post("/instances/{name}/report", status=204, raises=[NotFound])
     async def report(name: str, snapshot: Snapshot) -> None:
         """What a process has counted since it started."""
+        if all(replica.name != name for replica in supervisor.everything()):
+            raise NotFound(detail=f"no process is named {name!r}")
         supervisor.tally.report(name, snapshot)
 
     @app.post("/apps/{name}/restart", raises=[NotFound], timeout=_LONGEST_CHANGE)

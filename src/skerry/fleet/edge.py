@@ -86,18 +86,18 @@ class Edge:
         caller, app, prefix, path = way
         service = self._connector(caller).service(app)
         response = await relay(request, service, path, prefix)
-        origins = frozenset(address.url for address in self._discovery.watch(app).current)
-        return localised(response, origins, prefix)
+        return localised(response, (a.url for a in self._discovery.watch(app).current), prefix)
 
     def find(self, port: int, request: Request) -> Way:
         """The way of an upgrade.
 
         Raises:
-            NoInstance: no route leads there, or nobody is there.
+            NotFound: no route leads there.
+            NoInstance: nobody is there.
         """
         way = self._way(port, request)
         if way is None:
-            raise NoInstance("no route leads there")
+            raise NotFound(detail="No route leads there.")
         caller, app, prefix, path = way
         current = self._discovery.watch(app).current
         if not current:

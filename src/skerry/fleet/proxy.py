@@ -8,6 +8,8 @@ relatives.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from skerry.core import context
 from skerry.core.answer import answer
 from skerry.core.clock import system
@@ -119,7 +121,7 @@ def forwarded(request: Request, prefix: str = "") -> RawHeaders:
     return raw
 
 
-def localised(response: Response, origins: frozenset[str], prefix: str) -> Response:
+def localised(response: Response, origins: Iterable[str], prefix: str) -> Response:
     """The same response, its redirects leading here rather than behind the proxy.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,37 +22,57 @@ from .plan import (
 )
 from .probe import probe
 from .replica import Recipe, Seat
-from .sockets import Sockets, url_of
+from .sockets import PortTaken, Sockets, url_of
 
 EDGE = "edge"
 """Name of the built-in process that hosts the front door and the edges."""
 
+# Otherwise the last words of a process stay in it when it is killed.
+_UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
+
 _EDGE_SOCKETS = 200  # in one process: what one message to the nursery can carry
 
 
-@dataclass
 class Recipes:
     """Makes recipes for one fleet; knows every address in it.
 
-    Attributes:
+    Args:
         control: path of the control API's socket.
+        drain: seconds that requests in flight get when a process is told to stop.
+
+    Attributes:
         backings: URL by app and backing, as far as the backings are there.
+        edges: who calls whom through a local proxy: foreign apps, whatever apps they need.
     """
 
-    fleet: Fleet
-    sockets: Sockets
-    control: Path
-    drain: float
-    backings: dict[tuple[str, str], str] = field(default_factory=dict)
+    def __init__(self, fleet: Fleet, sockets: Sockets, control: Path, drain: float) -> None:
+        self.fleet = fleet
+        self.sockets = sockets
+        self.control = control
+        self.drain = drain
+        self.backings: dict[tuple[str, str], str] = {}
+        self.edges: list[tuple[str, str]] = []
+
+    def use(self, fleet: Fleet) -> None:
+        """From now on make recipes for this fleet. Blocks: it looks at the sources of apps."""
+        self.fleet = fleet
+        before = {_edge_socket(*edge) for edge in self.edges}
+        self.edges = [
+            (caller.name, need)
+            for caller in fleet.apps.values()
+            if caller.kind != "outside" and any(need in fleet.apps for need in caller.needs)
+            if is_foreign(caller)
+            for need in caller.needs
+            if need in fleet.apps
+        ]
+        for name in before - {_edge_socket(*edge) for edge in self.edges}:
+            self.sockets.release(name)
 
     # -- addresses -------------------------------------------------------------------------
 
     def addresses(self) -> Addresses:
         apps = {name: url for name, app in self.fleet.apps.items() if (url := self._any_url(app))}
-        edges = {
-            (caller, app): url_of(self.sockets.hold(f"edge.{caller}.{app}"))
-            for caller, app in self.edges()
-        }
+        edges = {edge: url_of(self.sockets.hold(_edge_socket(*edge))) for edge in self.edges}
         return Addresses(self.backings, apps, edges)
 
     def _any_url(self, app: AppSpec) -> str:
@@ -70,17 +89,6 @@ class Recipes:
         if app.kind == "command":
             return f"http://127.0.0.1:{self.sockets.reserved(name, pinned)}"
         return url_of(self.sockets.hold(name, pinned))
-
-    def edges(self) -> list[tuple[str, str]]:
-        """Who calls whom through a local proxy: foreign apps, whatever apps they need."""
-        return [
-            (caller.name, need)
-            for caller in self.fleet.apps.values()
-            if caller.kind != "outside" and any(need in self.fleet.apps for need in caller.needs)
-            if is_foreign(caller)
-            for need in caller.needs
-            if need in self.fleet.apps
-        ]
 
     # -- apps ------------------------------------------------------------------------------
 
@@ -102,13 +110,16 @@ class Recipes:
         name = f"{app.name}-{number}"
         env = {**self._identity(app, number), **app_environment(app, addresses)}
         job = wire.Job(name, (self._member(app, number, 0, {}),), drain=self.drain)
+        argv = _executed(app, job)
+        if argv:
+            env |= _UNBUFFERED
         pinned = _pinned(app, number)
         return Recipe(
             seats=(self._seat(app, number),),
             env=env,
             cwd=str(app.path),
             job=job,
-            argv=_executed(app, job),
+            argv=argv,
             fds=(self.sockets.hold(name, pinned).fileno(),),
         )
 
@@ -137,8 +148,9 @@ class Recipes:
             self.sockets.reserve(f"{app.name}-{number}", pinned)
         seat = self._seat(app, number)
         env = {**self._identity(app, number), **app_environment(app, addresses)}
-        env["PYTHONUNBUFFERED"] = "1"  # otherwise its last words stay in it when it is killed
-        env["PORT"] = seat.url.rpartition(":")[2]
+        env |= _UNBUFFERED
+        if seat.url:
+            env["PORT"] = seat.url.rpartition(":")[2]
         return Recipe(
             seats=(seat,),
             env=env,
@@ -173,16 +185,23 @@ class Recipes:
 
     def edge_names(self) -> list[str]:
         """The names of the edge's processes: one, unless there are hundreds of needs."""
-        count = 1 + len(self.edges()) // _EDGE_SOCKETS
+        count = 1 + len(self.edges) // _EDGE_SOCKETS
         return [EDGE, *(f"{EDGE}.{number}" for number in range(2, count + 1))]
 
     def front_url(self) -> str:
-        return url_of(self._front())
+        """Address of the front door; empty while its port is somebody else's."""
+        try:
+            return url_of(self._front())
+        except PortTaken:
+            return ""
 
-    def edge_settings(self, name: str) -> wire.EdgeSettings:
-        """What one process of the edge serves; its sockets as indices."""
+    def edge_served(self, name: str) -> tuple[wire.EdgeSettings, str]:
+        """What one process of the edge serves, to see whether that has changed."""
+        return self._edge_settings(name), self.front_url()
+
+    def _edge_settings(self, name: str) -> wire.EdgeSettings:
         part = self.edge_names().index(name)
-        pairs = self.edges()[part * _EDGE_SOCKETS : (part + 1) * _EDGE_SOCKETS]
+        pairs = self.edges[part * _EDGE_SOCKETS : (part + 1) * _EDGE_SOCKETS]
         return wire.EdgeSettings(
             listeners=tuple((caller, app, fd) for fd, (caller, app) in enumerate(pairs)),
             front=len(pairs) if part == 0 else None,
@@ -196,15 +215,16 @@ class Recipes:
         Raises:
             ConfigError: the front door's port is taken.
         """
-        settings = self.edge_settings(name)
+        settings = self._edge_settings(name)
         fds = [
-            self.sockets.hold(f"edge.{caller}.{app}").fileno()
+            self.sockets.hold(_edge_socket(caller, app)).fileno()
             for caller, app, _ in settings.listeners
         ]
         seat = Seat(name, name, listed=False)
         if settings.front is not None:
-            fds.append(self._front().fileno())
-            url = self.front_url()
+            front = self._front()
+            fds.append(front.fileno())
+            url = url_of(front)
             seat = Seat(name, name, url, partial(probe, url, wire.LIVE, 400), listed=False)
         job = wire.Job(name, edge=settings, drain=self.drain)
         env = {**self._common(), "SKERRY_APP": EDGE, "SKERRY_INSTANCE": name}
@@ -223,6 +243,10 @@ class Recipes:
         if front is None:
             return self.sockets.hold("front")
         return self.sockets.hold("front", front.port, front.host)
+
+
+def _edge_socket(caller: str, app: str) -> str:
+    return f"edge.{caller}.{app}"
 
 
 def _pinned(app: AppSpec, number: int) -> int | None:

@@ -215,7 +215,9 @@ class Replica:
         """One process from start to end; seconds to wait before the next one."""
         self._ready_at = None
         try:
-            recipe = await self._prepare()
+            recipe = await self._unless_asked(self._prepare())
+            if recipe is None:
+                return 0.0
             self.seats = recipe.seats
             process, pipe = await self._launch(recipe)
         except ConfigError as error:
@@ -239,6 +241,20 @@ class Replica:
         if on_purpose:
             return 0.0
         return self._died(code)
+
+    async def _unless_asked(self, preparing: Awaitable[Recipe]) -> Recipe | None:
+        """What is being prepared, or None if a stop or a restart was asked for meanwhile: it may
+        be waiting for a backing, and nobody should have to wait for that."""
+        task = asyncio.ensure_future(preparing)
+        asked = asyncio.create_task(self._asked.wait())
+        events: list[asyncio.Future[Any]] = [task, asked]
+        await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.wait([task])
+        return None
 
     async def _launch(self, recipe: Recipe) -> tuple[Process, Pipe]:
         ground = self._ground

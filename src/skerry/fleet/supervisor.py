@@ -9,7 +9,7 @@ out what should run, and let the difference start, restart or stop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from skerry.core.errors import ConfigError, NotFound
 from skerry.core.instance import Address
 from skerry.spec import AppSpec, Fleet, NoApp, located, order
 
-from . import channel as wire
 from .launcher import Launcher
 from .logs import LogBook
 from .pace import Pace
@@ -80,7 +79,7 @@ class Supervisor:
         self.launcher = Launcher(run, preload, self._output.write_end)
         self._ground = Ground(self.launcher, self.logs, self.pace, self._changed)
         self.supply = Supply(self._ground)
-        self._edge_settings: list[wire.EdgeSettings] = []
+        self._served: Mapping[str, object] = {}
         self._scales: dict[str, int] = {}
         self._changing = asyncio.Lock()
         self._telling: asyncio.TimerHandle | None = None
@@ -99,6 +98,8 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop everything: the front door, then apps before those they need."""
         self.over.set()
+        if self._changing.locked():  # by somebody who waits for processes to become ready
+            await asyncio.gather(*(replica.stop() for replica in self.everything()))
         async with self._changing:
             await asyncio.gather(*(replica.stop() for replica in self.edges.values()))
             for wave in reversed(units(self.fleet, self._only)):
@@ -136,15 +137,15 @@ class Supervisor:
             await self._match(fleet, restart=users)
         self.sockets.save()
 
-    async def restart(self, app: str) -> None:
-        """Replace every process of an app, one after the other.
+    async def restart(self, *apps: str) -> None:
+        """Replace every process of these apps; those of one app one after the other.
 
         Raises:
-            NotFound: no such app runs here.
+            NotFound: one of them does not run here.
         """
-        unit = self._unit_of(app)
+        names = {self._unit_of(app).name for app in apps}
         async with self._changing:
-            await self._roll(unit.name)
+            await asyncio.gather(*(self._roll(name) for name in names))
 
     async def scale(self, app: str, instances: int) -> None:
         """Run this many processes of an app, until the fleet file says otherwise.
@@ -172,7 +173,8 @@ class Supervisor:
 
     async def _match(self, fleet: Fleet, restart: Iterable[str] = ()) -> None:
         """Let what runs become what ``fleet`` says."""
-        fleet = self.fleet = self.recipes.fleet = await self._fetched(fleet)
+        fleet = self.fleet = await self._fetched(fleet)
+        await asyncio.to_thread(self.recipes.use, fleet)
         names = [name for wave in order(fleet, self._only) for name in wave]
         self.supply.start(fleet, [name for name in names if name in fleet.backings])
         plan = units(fleet, self._only)
@@ -206,7 +208,7 @@ class Supervisor:
 
     async def _resize(self, unit: Unit) -> None:
         running = self.replicas.setdefault(unit.name, [])
-        wanted = self._scales.get(unit.name, unit.instances)
+        wanted = 0 if self.over.is_set() else self._scales.get(unit.name, unit.instances)
         while len(running) < wanted:
             number = len(running) + 1
             prepare = partial(self._prepare, unit.name, number)
@@ -231,8 +233,9 @@ class Supervisor:
     async def _roll(self, name: str) -> None:
         """Restart the processes of a unit one by one, each once the one before is ready."""
         for replica in list(self.replicas.get(name, [])):
-            replica.restart()
-            await replica.wait(self.pace.start_within)
+            if not self.over.is_set():
+                replica.restart()
+                await replica.wait(self.pace.start_within)
 
     async def _wait(self, replicas: Iterable[Replica]) -> None:
         """Until they are ready; those that are not in time are named, and left to try on."""
@@ -262,15 +265,15 @@ class Supervisor:
         names = self.recipes.edge_names()
         for name in [name for name in self.edges if name not in names]:
             await self.edges.pop(name).stop()
-        settings = [self.recipes.edge_settings(name) for name in names]
-        for index, name in enumerate(names):
+        served = {name: self.recipes.edge_served(name) for name in names}
+        for name in names:
             if name not in self.edges:
-                replica = Replica(name, partial(self._prepare_edge, name), self._ground)
-                self.edges[name] = replica
-                replica.start()
-            elif settings[index] != self._edge_settings[index]:
+                prepare = partial(self._prepare_edge, name)
+                self.edges[name] = Replica(name, prepare, self._ground, [(name, name)])
+                self.edges[name].start()
+            elif served[name] != self._served[name]:
                 self.edges[name].restart()
-        self._edge_settings = settings
+        self._served = served
 
     async def _prepare_edge(self, name: str) -> Recipe:
         return self.recipes.edge(name)

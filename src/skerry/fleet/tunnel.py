@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from skerry.core.answer import answer
 from skerry.core.clock import system
-from skerry.core.errors import CallError, ConnectError
+from skerry.core.errors import CallError, ConnectError, Problem
 from skerry.core.wire import Headers, Request, Response
 from skerry.telemetry.metrics import Series
 from skerry.telemetry.outcome import ERROR
@@ -41,7 +41,8 @@ class Way(NamedTuple):
 
 
 Find = Callable[[int, Request], Way]
-"""From the local port and the request to the way; raises a ``CallError`` where there is none."""
+"""From the local port and the request to the way; where there is none it raises a ``CallError``
+or a ``Problem``."""
 
 
 def tunnels(find: Find) -> Callable[..., asyncio.Protocol]:
@@ -144,7 +145,7 @@ class _Client(_Half):
         try:
             way = self._find(transport.get_extra_info("sockname")[1], request)
             instance = await _dial(way)
-        except CallError as error:
+        except (CallError, Problem) as error:
             transport.write(_written(answer(error)))
             transport.close()
             return

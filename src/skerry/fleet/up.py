@@ -28,7 +28,7 @@ from .client import Control, NotRunning
 from .console import Console
 from .logs import Line, LogBook
 from .pace import Pace
-from .state import Lock, State, holder
+from .state import AlreadyRunning, Lock, State, holder
 from .supervisor import Supervisor
 from .watch import changes, owners
 
@@ -79,6 +79,9 @@ def up(
     """
     fleet = load(root)
     _check_names(fleet, only)
+    pid = holder(State(fleet.state))
+    if pid:
+        raise AlreadyRunning(fleet.root, pid)
     if detach:
         return _detach(fleet, Options(tuple(only), reload, control_port), output)
     console = Console(output)
@@ -107,7 +110,8 @@ def down(root: str | Path, patience: float = 60.0) -> bool:
         pid = holder(state)
         if not pid:
             return False
-        os.kill(pid, signal.SIGTERM)  # it is starting, and does not listen yet
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)  # it is starting, and does not listen yet
     deadline = time.monotonic() + patience
     while holder(state):
         if time.monotonic() > deadline:
@@ -233,17 +237,17 @@ async def _reload(supervisor: Supervisor) -> None:
         return [file, *dict.fromkeys(folders().values())]
 
     async for changed in changes(watched, supervisor.pace.watch_every):
-        names = set().union(*(owners(path, folders()) for path in changed))
-        with_file = str(file) in changed
-        if with_file:
-            changed.discard(str(file))
+        try:
+            if str(file) in changed:
+                changed.discard(str(file))
+                await _apply(supervisor, file)
             names = set().union(*(owners(path, folders()) for path in changed))
-            await _apply(supervisor, file)
-        names &= set(supervisor.chosen())
-        if names:
-            listed = ", ".join(sorted(names))
-            supervisor.logs.write("fleet", [f"files have changed; restarting {listed}"])
-            await asyncio.gather(*(supervisor.restart(name) for name in sorted(names)))
+            if names:
+                listed = ", ".join(sorted(names))
+                supervisor.logs.write("fleet", [f"files have changed; restarting {listed}"])
+                await supervisor.restart(*names)
+        except Error as error:
+            supervisor.logs.write("fleet", [f"not reloaded: {error}"])
 
 
 async def _apply(supervisor: Supervisor, file: Path) -> None:
