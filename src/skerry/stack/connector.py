@@ -84,7 +84,8 @@ class Connector:
         transport: object = self._transport
         if self._loopback is not None and provided(app):
             transport = self._loopback
-        return describe(self._parts(app), type(transport or HttpTransport).__name__)
+        kind = HttpTransport if transport is None else type(transport)
+        return describe(self._parts(app), kind.__name__)
 
     async def close(self) -> None:
         """Let go of this event loop's clients, then of the transports."""
