@@ -33,6 +33,7 @@ from .supervisor import Supervisor
 from .watch import changes, owners
 
 _OUTPUT = "supervisor.out"
+_IMPATIENCE = 0.5  # seconds after which a second Ctrl-C means that the first was too slow
 
 Show: TypeAlias = Callable[[Line], None] | None
 
@@ -199,12 +200,16 @@ async def _supervise(supervisor: Supervisor, reload: bool) -> None:
 
 
 def _on_signals(supervisor: Supervisor) -> None:
+    loop = asyncio.get_running_loop()
+    first: list[float] = []
+
     def asked() -> None:
-        if supervisor.over.is_set():
-            os._exit(130)  # asked twice: the nursery ends everything, and quickly
+        first.append(loop.time())
+        # Wrappers pass on what the terminal has sent to everybody: that is not asking twice.
+        if loop.time() - first[0] > _IMPATIENCE:
+            os._exit(130)  # the nursery ends everything, and quickly
         supervisor.over.set()
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, asked)
 
