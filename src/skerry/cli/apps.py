@@ -1,68 +1,125 @@
-"""An app of the fleet as a Python object, for verbs that speak of its code."""
+"""What an app of the fleet promises and is made of: asked of the running one, or of its code."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from skerry.fleet.client import Control, NotRunning
+
 from .output import fail, nearest
-from .place import control, fleet_file
+from .place import fleet_file
 
-
-def load_object(reference: str, folder: str = ".") -> Any:
-    """The object that ``module:attribute`` names, imported from ``folder``."""
-    module, colon, attribute = reference.partition(":")
-    if not colon or not module or not attribute:
-        fail(f"{reference!r}: an app is named MODULE:ATTRIBUTE, as quotes.app:app")
-    sys.path.insert(0, folder)
-    try:
-        found = import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        fail(f"there is no module {module!r} in {folder}")
-    if not hasattr(found, attribute):
-        fail(f"{module} has no {attribute!r}.{nearest(attribute, dir(found))}")
-    return getattr(found, attribute)
-
-
-def app_of(file: str, name: str) -> Any:
-    """The ``App`` that the fleet calls ``name``."""
-    from skerry.app.app import App
-    from skerry.spec import load
-
-    fleet = load(fleet_file(file))
-    spec = fleet.apps.get(name)
-    if spec is None:
-        fail(f"there is no app {name!r} in {fleet.file}.{nearest(name, sorted(fleet.apps))}")
-    if spec.kind != "app" or spec.app is None or spec.path is None:
-        fail(f"{name} is not run from Python code that Skerry knows; it has no stack to show")
-    found = load_object(spec.app, str(spec.path))
-    if not isinstance(found, App):
-        fail(f"{name} ({spec.app}) is a {type(found).__name__}, not a Skerry App")
-    return found
+_PATIENCE = 60.0  # seconds for the import of an app
 
 
 def document_of(file: str, name: str) -> dict[str, Any]:
-    """The contract of an app of the fleet: what the running one serves, else what its code says."""
-    from skerry.fleet.client import ControlError
+    """The contract of an app: what the running one serves, else what its code says.
 
+    Raises:
+        Failed: there is no such app, or it has none.
+    """
+    place = fleet_file(file)
+    url = _running(place, name)
+    if url:
+        from .calling import contract
+
+        return contract(url, name)
+    document: dict[str, Any] = ask_code(place, name, "contract")
+    return document
+
+
+def _running(place: Path, name: str) -> str:
+    """Where the app can be asked now; empty when it cannot."""
     try:
-        url = control(file).address(name)
-    except ControlError:
-        url = None
-    if url is not None:
-        from urllib.request import urlopen
+        return Control(place.parent).address(name) or ""
+    except NotRunning:
+        return ""
 
+
+def ask_code(place: Path, name: str, what: str, endpoint: str = "", client: str = "") -> Any:
+    """What an app's code says; see ``looking``.
+
+    Raises:
+        Failed: it cannot be asked; says why.
+        SpecError: the fleet file cannot be used.
+    """
+    from skerry.spec import load, located
+    from skerry.spec.detect import NoApp
+    from skerry.spec.templates import mentions, substitute
+
+    fleet = load(place)
+    spec = fleet.apps.get(name)
+    if spec is None:
+        fail(f"there is no app {name!r} in {place}.{nearest(name, list(fleet.apps))}")
+    if spec.kind == "outside" and spec.url and what == "contract":
+        from .calling import contract
+
+        return contract(spec.url, name)
+    try:
+        target = located(spec).app
+    except NoApp as error:
+        fetched = " (`skerry up` fetches it)" if spec.git and not spec.path.is_dir() else ""
+        fail(f"{name}: {error}{fetched}")
+    if target is None:
+        fail(f"{name} is not started from Python code that can be asked; start it: `skerry up`")
+    names = {*fleet.apps, *fleet.backings}
+    # What speaks of an address has none while the fleet is not running.
+    own = {key: substitute(v, {}) for key, v in spec.env.items() if not mentions(v, names)}
+    python = str(spec.python or sys.executable)
+    said = _look(python, target, str(spec.path), what, endpoint, client, own)
+    if "found" not in said:
+        fail(f"{name}: {said['failed']}")
+    return said["found"]
+
+
+def _look(
+    python: str,
+    target: str,
+    folder: str,
+    what: str,
+    endpoint: str,
+    client: str,
+    env: dict[str, str],
+) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    job = {
+        "target": target,
+        "folder": folder,
+        "what": what,
+        "endpoint": endpoint,
+        "client": client,
+        "pipe": writing,
+    }
+    command = [python, "-P", "-m", "skerry.cli.looking", json.dumps(job)]
+    with os.fdopen(reading, encoding="utf-8") as answer:
         try:
-            with urlopen(f"{url}/openapi.json", timeout=10) as answer:
-                document: dict[str, Any] = json.load(answer)
-                return document
-        except (OSError, ValueError) as error:
-            fail(f"{name} serves no contract at {url}/openapi.json: {error}")
-    from skerry.contract.openapi import document as made
-
-    found: dict[str, Any] = made(app_of(file, name).contract())
-    return found
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, **env},
+                pass_fds=[writing],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+        finally:
+            os.close(writing)
+        try:
+            _, complaints = process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return {"failed": f"importing {target} has taken more than {_PATIENCE:g} s"}
+        text = answer.read()
+    if not text:
+        last = (complaints.strip() or f"status {process.returncode}").splitlines()[-1]
+        return {"failed": f"{target} could not be asked: {last}"}
+    said: dict[str, Any] = json.loads(text)
+    return said

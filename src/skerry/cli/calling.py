@@ -1,4 +1,4 @@
-"""``skerry call``: one operation of a running app, by its contract."""
+"""``skerry call``: one operation of a running app, by the contract it serves."""
 
 from __future__ import annotations
 
@@ -6,163 +6,176 @@ import http.client
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
+from .operations import Operation, Sent, operations
 from .output import duration, fail, nearest, note, paint
 from .place import control
+from .running import app_in
+
+_LINES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "text/event-stream")
+_JSON = "application/json"
 
 
-def call(file: str, target: str, body: str | None, values: list[str], verbose: bool) -> int:
-    app, _, name = target.partition(".")
-    where = control(file)
-    status = where.status()
-    known = [entry["app"] for entry in status["apps"]]
-    if app not in known:
-        fail(f"there is no app {app!r} in this fleet.{nearest(app, known)}")
-    url = next(
-        (i["url"] for i in status["instances"] if i["app"] == app and i["state"] == "ready"), ""
-    )
-    if not url:
-        fail(f"no instance of {app} is ready; `skerry ps` and `skerry logs {app}` say why")
-    document = _contract(url, app)
-    operations = _operations(document)
-    if name not in operations:
-        fail(f"{app} has no operation {name!r}.{nearest(name, sorted(operations))}")
-    method, path, operation = operations[name]
-    target, headers = _target(path, operation, document, _given(values), f"{app}.{name}")
-    content = _content(body, operation, f"{app}.{name}")
+def call(
+    target: str,
+    values: list[str],
+    body: str | None,
+    data: str | None,
+    timeout: float,
+    verbose: bool,
+    file: str,
+) -> int:
+    """Call ``APP.OPERATION``; 1 when the answer is a problem."""
+    app, dot, name = target.partition(".")
+    if not dot or not name:
+        fail(f"{target!r}: say APP.OPERATION; `skerry contract show {app}` lists what there is", 2)
+    url = address(control(file).status(), app)
+    operation = _operation(url, app, name, timeout)
+    content, media_type = _body(operation, body, data)
+    sent = operation.request(values, content, media_type)
     began = time.perf_counter()
-    answer, answered = _ask(url, method, target, content, headers)
-    took = time.perf_counter() - began
+    answer = ask(url, sent, timeout)
     if verbose:
-        note(f"{method} {url}{target}")
-        note(f"{answer.status} {answer.reason} in {duration(took)}")
+        note(f"{sent.method} {url}{sent.target}")
+        note(f"{answer.status} {answer.reason} in {duration(time.perf_counter() - began)}")
         for field, value in answer.getheaders():
             note(f"{field}: {value}")
-    text = _pretty(answered)
-    if answer.status >= 400:
-        note(paint(text or f"{answer.status} {answer.reason}", "red", sys.stderr))
-        return 1
-    if text:
-        print(text)
-    return 0
+    return _show(answer, url)
 
 
-def _ask(
-    url: str, method: str, target: str, content: bytes | None, headers: dict[str, str]
-) -> tuple[http.client.HTTPResponse, bytes]:
+def address(status: dict[str, Any], app: str) -> str:
+    """Where an instance of ``app`` can be called.
+
+    Raises:
+        Failed: there is no such app, or none of its instances is ready.
+    """
+    state = app_in(status, app)
+    for instance in status["instances"]:
+        if instance["app"] == app and instance["state"] == "ready" and instance["url"]:
+            return str(instance["url"])
+    if state["kind"] == "outside":
+        fail(f"{app} runs elsewhere; only apps of this fleet can be called")
+    return fail(f"no instance of {app} is ready; `skerry logs {app}` says why")
+
+
+def ask(url: str, sent: Sent, timeout: float) -> http.client.HTTPResponse:
+    """The answer, with its body still to come.
+
+    Raises:
+        Failed: there is none.
+    """
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=60)
-    if content is not None:
-        headers = {"content-type": "application/json", **headers}
+    connection = kind(parts.netloc, timeout=timeout)
     try:
-        connection.request(method, parts.path.rstrip("/") + target, content, headers)
-        answer = connection.getresponse()
-        return answer, answer.read()
-    except OSError as error:
-        fail(f"{url}: {error}; `skerry ps` says whether it is ready")
+        connection.request(
+            sent.method, parts.path.rstrip("/") + sent.target, sent.content, sent.headers
+        )
+        return connection.getresponse()
+    except TimeoutError:
+        fail(f"{url} has not answered within {timeout:g} s; --timeout says how long to wait")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        fail(
+            f"{url}{sent.target}: {str(error) or type(error).__name__}; `skerry ps` says how it is"
+        )
 
 
-def _contract(url: str, app: str) -> dict[str, Any]:
-    answer, content = _ask(url, "GET", "/openapi.json", None, {})
+def contract(url: str, app: str, timeout: float = 10.0) -> dict[str, Any]:
+    """The OpenAPI document that ``app`` serves.
+
+    Raises:
+        Failed: it serves none.
+    """
+    answer = ask(url, Sent("GET", "/openapi.json", {}, None), timeout)
+    said = f"{app} serves no contract at {url}/openapi.json"
     if answer.status != 200:
-        fail(f"{app} serves no contract at /openapi.json (status {answer.status})")
-    document: dict[str, Any] = json.loads(content)
+        fail(f"{said}: it answers {answer.status}")
+    try:
+        document = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        fail(f"{said}: {error}")
+    if not isinstance(document, dict):
+        fail(f"{said}: it answers something else")
     return document
 
 
-def _operations(document: dict[str, Any]) -> dict[str, tuple[str, str, dict[str, Any]]]:
-    found = {}
-    for path, item in document.get("paths", {}).items():
-        shared = item.get("parameters", [])
-        for method, operation in item.items():
-            if method in ("get", "put", "post", "delete", "patch", "head", "options", "trace"):
-                merged = {**operation, "parameters": [*shared, *operation.get("parameters", [])]}
-                name = operation.get("operationId") or f"{method} {path}"
-                found[name] = (method.upper(), path, merged)
-    return found
+def _operation(url: str, app: str, name: str, timeout: float) -> Operation:
+    known = operations(contract(url, app, timeout), app)
+    if name not in known:
+        fail(f"{app} has no operation {name!r}.{nearest(name, sorted(known))}", 2)
+    return known[name]
 
 
-def _given(values: list[str]) -> dict[str, list[str]]:
-    given: dict[str, list[str]] = {}
-    for value in values:
-        name, sign, text = value.partition("=")
-        if not sign:
-            fail(f"{value!r}: arguments are written NAME=VALUE; the body is given with --json")
-        given.setdefault(name, []).append(text)
-    return given
-
-
-def _target(
-    path: str,
-    operation: dict[str, Any],
-    document: dict[str, Any],
-    given: dict[str, list[str]],
-    called: str,
-) -> tuple[str, dict[str, str]]:
-    """The path with its query, and the headers, that the arguments make."""
-    query: list[tuple[str, str]] = []
-    headers: dict[str, str] = {}
-    parameters = [_resolve(parameter, document) for parameter in operation["parameters"]]
-    names = [parameter["name"] for parameter in parameters]
-    for name in given:
-        if name not in names:
-            fail(f"{called} has no parameter {name!r}.{nearest(name, names)}")
-    for parameter in parameters:
-        name, texts = parameter["name"], given.get(parameter["name"], [])
-        if not texts:
-            if parameter.get("required"):
-                fail(f"{called} needs {name}=VALUE ({parameter['in']})")
-            continue
-        if parameter["in"] == "path":
-            path = path.replace(f"{{{name}}}", quote(texts[0], safe=""))
-        elif parameter["in"] == "query":
-            query += [(name, text) for text in texts]
-        elif parameter["in"] == "header":
-            headers[name] = ",".join(texts)
-        else:
-            headers["cookie"] = f"{name}={quote(texts[0])}"
-    return (f"{path}?{urlencode(query)}" if query else path), headers
-
-
-def _resolve(parameter: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    ref = parameter.get("$ref", "")
-    if not ref:
-        return parameter
-    found: Any = document
-    for part in ref.removeprefix("#/").split("/"):
-        found = found[part.replace("~1", "/").replace("~0", "~")]
-    resolved: dict[str, Any] = found
-    return resolved
-
-
-def _content(body: str | None, operation: dict[str, Any], called: str) -> bytes | None:
-    wanted = operation.get("requestBody")
+def _body(operation: Operation, body: str | None, data: str | None) -> tuple[bytes | None, str]:
+    """What is sent, and its media type."""
+    if data is not None:
+        if body is not None:
+            fail("--json and --data both give the body: only one can", 2)
+        return _given("--data", data), next(iter(operation.bodies), "")
     if body is None:
-        if wanted and wanted.get("required"):
-            fail(f"{called} needs a body: --json '{{…}}', --json @FILE, or --json - to read it")
-        return None
-    if not wanted:
-        fail(f"{called} takes no body")
-    if body == "-":
-        body = sys.stdin.read()
-    elif body.startswith("@"):
-        try:
-            body = Path(body[1:]).read_text("utf-8")
-        except OSError as error:
-            fail(f"{body[1:]}: {error.strerror}")
+        return None, ""
+    content = _given("--json", body)
     try:
-        json.loads(body)
+        json.loads(content)
     except ValueError as error:
-        fail(f"--json is not JSON: {error}")
-    return body.encode()
+        fail(f"--json is not JSON: {error}", 2)
+    return content, operation.json or _JSON
 
 
-def _pretty(content: bytes) -> str:
-    text = content.decode("utf-8", "replace")
+def _given(option: str, text: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        with open(text[1:], "rb") as file:
+            return file.read()
+    except OSError as error:
+        fail(f"{option} {text}: {error.strerror}", 2)
+
+
+def _show(answer: http.client.HTTPResponse, url: str) -> int:
+    failed = answer.status >= 400
+    kind = (answer.getheader("content-type") or "").partition(";")[0].strip().lower()
+    try:
+        if kind in _LINES and not failed:
+            for line in answer:
+                sys.stdout.write(line.decode("utf-8", "replace"))
+                sys.stdout.flush()
+            return 0
+        content = answer.read()
+    except BrokenPipeError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        fail(f"{url}: the answer broke off: {str(error) or type(error).__name__}")
+    if failed:
+        text = pretty(content) or f"{answer.status} {answer.reason}"
+        note(paint(text, "red", sys.stderr))
+        return 1
+    _print(content)
+    return 0
+
+
+def _print(content: bytes) -> None:
+    text = pretty(content)
+    if text is not None:
+        print(text)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    if sys.stdout.isatty() and not content.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def pretty(content: bytes) -> str | None:
+    """JSON indented; other text as it is, None for what is neither, empty for nothing."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:

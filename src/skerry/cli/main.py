@@ -1,335 +1,125 @@
-"""``skerry``: the verbs and their options. What they do is in the modules beside this one, each
-imported when its verb runs: ``skerry ps`` must not wait for what ``skerry client`` needs."""
+"""The entry of ``skerry``: finds the verb, runs it, and says what went wrong in a sentence.
+
+``SKERRY_DEBUG=1`` shows the traceback as well.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
-
-import click
-import typer
+from collections.abc import Iterable, Sequence
 
 from .output import Failed, nearest, note, paint
+from .verbs import GROUPS, VERBS
 
-_OPTIONS = {"no_args_is_help": True, "rich_markup_mode": None}
+# As shells say it: 128 and the number of the signal.
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
 
-app = typer.Typer(
-    help="Build, run and operate a fleet of services.",
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-new_group = typer.Typer(help="Write the files of a new fleet or app.", **_OPTIONS)  # type: ignore[arg-type]
-contract_group = typer.Typer(help="What an app promises.", **_OPTIONS)  # type: ignore[arg-type]
-client_group = typer.Typer(help="Generated clients.", **_OPTIONS)  # type: ignore[arg-type]
-app.add_typer(new_group, name="new")
-app.add_typer(contract_group, name="contract")
-app.add_typer(client_group, name="client")
 
-File = Annotated[
-    str, typer.Option("--file", "-f", help="The fleet file; by default the nearest fleet.toml.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.command()
-def up(
-    file: File = "",
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is up.")] = False,
-    only: Annotated[str, typer.Option(help="These apps and what they need: a,b.")] = "",
-    reload: Annotated[bool, typer.Option(help="Restart apps whose files change.")] = True,
-    control_port: Annotated[
-        int | None, typer.Option(help="Serve the control API on this TCP port too.")
-    ] = None,
-) -> int:
-    """Start the fleet.
-
-    Without --detach it runs until Ctrl-C and prints what every app writes.
-    """
-    from .running import up
-
-    return up(file, only, detach, reload, control_port)
-
-
-@app.command()
-def down(file: File = "") -> int:
-    """Stop the fleet."""
-    from .running import down
-
-    return down(file)
-
-
-@app.command()
-def ps(
-    file: File = "",
-    json: Json = False,
-    watch: Annotated[
-        float, typer.Option("--watch", "-w", help="Show it again every so many seconds.")
-    ] = 0.0,
-) -> int:
-    """Show who runs, and how it goes: requests, errors, latencies."""
-    from .status import ps
-
-    return ps(file, json, watch)
-
-
-@app.command()
-def logs(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Apps, instances or backings; all without any.")
-    ] = None,
-    file: File = "",
-    follow: Annotated[bool, typer.Option("--follow", "-F", help="Go on with what comes.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-l", help="How many to begin with.")] = 100,
-    json: Json = False,
-) -> int:
-    """Show what apps write."""
-    from .logs import logs
-
-    return logs(file, names or [], lines, follow, json)
-
-
-@app.command()
-def restart(
-    name: Annotated[str, typer.Argument(metavar="APP")], file: File = "", json: Json = False
-) -> int:
-    """Replace the instances of an app, one after the other."""
-    from .running import restart
-
-    return restart(file, name, json)
-
-
-@app.command()
-def scale(
-    name: Annotated[str, typer.Argument(metavar="APP")],
-    instances: Annotated[int, typer.Argument(metavar="N", min=0)],
-    file: File = "",
-    json: Json = False,
-) -> int:
-    """Run so many instances of an app, until the fleet file is changed."""
-    from .running import scale
-
-    return scale(file, name, instances, json)
-
-
-@app.command()
-def call(
-    operation: Annotated[str, typer.Argument(metavar="APP.OPERATION")],
-    values: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Parameters.")
-    ] = None,
-    file: File = "",
-    json: Annotated[
-        str | None, typer.Option("--json", help="The body; @FILE, or - for standard input.")
-    ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show status, headers and time.")
-    ] = False,
-) -> int:
-    """Call an operation of a running app and print its answer."""
-    from .calling import call
-
-    return call(file, operation, json, values or [], verbose)
-
-
-@app.command()
-def init(
-    folder: Annotated[str, typer.Argument(help="Where the compose file or Procfile is.")] = ".",
-    overwrite: Annotated[bool, typer.Option(help="Replace a fleet.toml.")] = False,
-) -> int:
-    """Write a fleet.toml from a docker-compose.yml or a Procfile."""
-    from .making import init
-
-    return init(folder, overwrite)
-
-
-@app.command()
-def doctor(file: File = "", json: Json = False) -> int:
-    """Look whether everything is here that a fleet needs."""
-    from .doctor import doctor
-
-    return doctor(file, json)
-
-
-@app.command()
-def stack(
-    name: Annotated[str, typer.Argument(metavar="APP")],
-    file: File = "",
-    endpoint: Annotated[str, typer.Option(help="Of this endpoint; by default the first.")] = "",
-    client: Annotated[str, typer.Option(help="How it calls this app, instead.")] = "",
-    json: Json = False,
-) -> int:
-    """Show the filters around an app's endpoints or calls, and the reason of each place."""
-    from .contracts import stack
-
-    return stack(file, name, endpoint, client, json)
-
-
-@app.command()
-def run(
-    reference: Annotated[str, typer.Argument(metavar="MODULE:APP")],
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8000,
-    drain: Annotated[
-        float, typer.Option(help="Seconds that requests have to finish at the end.")
-    ] = 10.0,
-) -> int:
-    """Serve one app, without a fleet."""
-    from skerry.app.serve import run
-
-    from .apps import load_object
-
-    found = load_object(reference)
-    note(f"{reference} at http://{host}:{port}")
-    run(found, host=host, port=port, drain=drain)
-    return 0
-
-
-@app.command()
-def version() -> int:
-    """Print the version."""
-    from skerry import __version__
-
-    print(__version__)
-    return 0
-
-
-@new_group.command("fleet")
-def new_fleet(name: Annotated[str, typer.Argument(metavar="NAME")]) -> int:
-    """A folder with a fleet without apps."""
-    from .making import new_fleet
-
-    return new_fleet(name)
-
-
-@new_group.command("app")
-def new_app(name: Annotated[str, typer.Argument(metavar="NAME")], file: File = "") -> int:
-    """An app with its test, added to the fleet."""
-    from .making import new_app
-
-    return new_app(file, name)
-
-
-@contract_group.command("show")
-def contract_show(
-    name: Annotated[str, typer.Argument(metavar="APP")], file: File = "", json: Json = False
-) -> int:
-    """The operations of an app; with --json its whole OpenAPI document."""
-    from .contracts import show
-
-    return show(file, name, json)
-
-
-@contract_group.command("export")
-def contract_export(
-    name: Annotated[str, typer.Argument(metavar="APP")],
-    output: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="By default APP.openapi.json; - to print it.")
-    ] = "",
-    file: File = "",
-) -> int:
-    """Write an app's OpenAPI document to a file."""
-    from .contracts import export
-
-    return export(file, name, output)
-
-
-@client_group.command("add")
-def client_add(
-    source: Annotated[str, typer.Argument(metavar="NAME|FILE|URL")],
-    target: Annotated[
-        str, typer.Argument(metavar="[MODULE]", help="By default clients/NAME.py.")
-    ] = "",
-    name: Annotated[str, typer.Option(help="What the fleet calls the app.")] = "",
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Over httpx alone, without Skerry.")
-    ] = False,
-    file: File = "",
-) -> int:
-    """Write a client: of an app of the fleet, or of any OpenAPI document."""
-    from .contracts import client_add
-
-    return client_add(file, source, target, name, plain)
-
-
-@client_group.command("update")
-def client_update(
-    paths: Annotated[list[str] | None, typer.Argument(help="Modules, or folders.")] = None,
-    file: File = "",
-) -> int:
-    """Write clients again whose contract has changed."""
-    from .contracts import client_update
-
-    return client_update(file, paths or [])
-
-
-@client_group.command("check")
-def client_check(
-    paths: Annotated[list[str] | None, typer.Argument(help="Modules, or folders.")] = None,
-    file: File = "",
-    json: Json = False,
-) -> int:
-    """Say which clients are stale; exit with 1 if any is."""
-    from .contracts import client_check
-
-    return client_check(file, paths or [], json)
-
-
-def main() -> None:
-    """Run a verb: its status is the process's, its errors are sentences."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what a command line says; its exit status."""
+    name, rest = _split(sys.argv[1:] if arguments is None else arguments)
     try:
-        sys.exit(_run())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read has had enough. Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-
-
-def _run() -> int:
-    try:
-        status = app(standalone_mode=False)
+        status = _run(name, rest)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        return 130
-    except click.ClickException as error:
-        return _misused(error)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except Failed as error:
-        note(paint(f"skerry: {error}", "red", sys.stderr))
-        return error.status
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return _deaf()
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 1 if leave.code else 0
     except Exception as error:
-        # Ours says what, where and what to do; a traceback would only hide it.
-        if os.environ.get("SKERRY_DEBUG") or not _ours(error):
+        if os.environ.get("SKERRY_DEBUG"):
             raise
-        note(paint(f"skerry: {error}", "red", sys.stderr))
-        return 1
-    return status if isinstance(status, int) else 0
+        return _complain(f"skerry {name}" if name in VERBS else "skerry", error)
+    return status
 
 
-def _misused(error: click.ClickException) -> int:
-    """Words that make no sense: what was wrong, and the nearest that would."""
-    message = error.format_message()
-    context = getattr(error, "ctx", None)
-    if isinstance(error, click.UsageError) and context is not None:
-        command = context.command
-        if isinstance(command, click.Group) and message.startswith("No such command"):
-            word = message.partition("'")[2].partition("'")[0]
-            message = f"there is no verb {word!r}.{nearest(word, list(command.commands))}"
-        note(paint(f"skerry: {message}", "red", sys.stderr))
-        note(f"`{context.command_path} --help` lists what there is")
+def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The verb, of one word or of two, and what comes after it."""
+    if len(words) > 1 and words[0] in GROUPS and not words[1].startswith("-"):
+        return f"{words[0]} {words[1]}", words[2:]
+    return (words[0], words[1:]) if words else ("", ())
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    if name == "help" and arguments:
+        name, arguments = " ".join(arguments), ["--help"]
+    elif name == "--version":
+        name = "version"
+    if name in VERBS:
+        return VERBS[name].run(name, arguments)
+    if name in ("", "help", "-h", "--help"):
+        print(_overview(VERBS, "VERB"))
+        return 0 if name else 2
+    group, _, verb = name.partition(" ")
+    if group in GROUPS:
+        return _group(group, verb, arguments)
+    known = {known.partition(" ")[0] for known in VERBS}
+    what = "option" if name.startswith("-") else "verb"
+    raise Failed(
+        f"there is no {what} {name!r}.{nearest(name, sorted(known))}\n"
+        "  `skerry --help` lists all verbs",
+        2,
+    )
+
+
+def _group(group: str, verb: str, arguments: Sequence[str]) -> int:
+    """Say what there is in a group, asked for or not."""
+    known = [name.partition(" ")[2] for name in VERBS if name.startswith(f"{group} ")]
+    if verb:
+        raise Failed(f"there is no verb 'skerry {group} {verb}'.{nearest(verb, known)}", 2)
+    print(_overview([f"{group} {name}" for name in known], f"{group} VERB"))
+    return 0 if arguments else 2
+
+
+def _overview(names: Iterable[str], what: str) -> str:
+    width = max(map(len, names)) + 2
+    return "\n".join(
+        [
+            f"usage: skerry {what} …",
+            "",
+            *(f"  {name:{width}}{VERBS[name].summary}" for name in names),
+            "",
+            "`skerry VERB --help` says what a verb takes.",
+        ]
+    )
+
+
+def _complain(who: str, error: Exception) -> int:
+    """Say what went wrong, on stderr; the exit status."""
+    if isinstance(error, Failed) or _on_purpose(error):
+        text = str(error) or type(error).__name__
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
-        note(paint(f"skerry: {message}", "red", sys.stderr))
-    return error.exit_code
+        kind = type(error).__name__
+        text = f"{kind}: {error}\n  this is a fault of Skerry's; SKERRY_DEBUG=1 shows where"
+    try:
+        note(paint(f"{who}: {text}", "red", sys.stderr))
+    except OSError:
+        pass  # nobody reads that either
+    return getattr(error, "status", 1) if isinstance(error, Failed) else 1
 
 
-def _ours(error: BaseException) -> bool:
-    return any(kind.__module__.startswith("skerry.") for kind in type(error).__mro__)
+def _on_purpose(error: Exception) -> bool:
+    """Whether Skerry raised it to say something. Asked by name: a module that is not loaded has
+    raised nothing, and is not loaded for the question."""
+    for module, name in (("skerry.core.errors", "Error"), ("skerry.fleet.client", "ControlError")):
+        loaded = sys.modules.get(module)
+        if loaded is not None and isinstance(error, getattr(loaded, name)):
+            return True
+    return False
+
+
+def _deaf() -> int:
+    """Whoever read our output has had enough; Python would complain of it on its way out."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return _PIPE_CLOSED
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "dim": 2}
 COLOURED_IN_TURN = ("cyan", "yellow", "green", "magenta", "blue")
+
+_GAP = 2
+_NARROWEST = 20
+_LISTED = 12  # words an error message names
 
 STATES = {
     "ready": "green",
@@ -47,26 +52,55 @@ def echo_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
     """Columns as wide as their widest cell.
 
+    On a terminal the table is made to fit: columns that can be spared are left out, and the last
+    one is wrapped. Elsewhere each row is one line.
+
     Args:
-        right: the columns, by number, that line up on the right.
+        right: the heads of the columns that line up on the right.
+        spare: the heads of those that can be spared, in that order.
     """
-    widths = [max(len(row[n]) for row in (header, *rows)) for n in range(len(header))]
-    for number, row in enumerate((header, *rows)):
-        cells = [
-            cell.rjust(width) if n in right else cell.ljust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+    lines = [list(header), *([*row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns
+        for head in spare:
+            if sum(widths) + _GAP * len(widths) - _GAP > room:
+                left_out = lines[0].index(head)
+                for cells in (*lines, widths):
+                    del cells[left_out]  # type: ignore[attr-defined]
+        widths[-1] = max(_NARROWEST, min(widths[-1], room - sum(widths[:-1]) - _GAP * len(widths)))
+    heads = lines[0]
+    for number, cells in enumerate(lines):
+        _row(cells, widths, [head in right for head in heads], heading=number == 0)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], heading: bool) -> None:
+    last = cells[-1]
+    if len(last) > widths[-1]:
+        import textwrap
+
+        wrapped = textwrap.wrap(last, widths[-1], break_on_hyphens=False)
+    else:
+        wrapped = [last]
+    for number, text in enumerate(wrapped):
+        shown = [*cells[:-1], text] if number == 0 else [*[""] * (len(cells) - 1), text]
+        aligned = [
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(shown, widths, right, strict=True)
         ]
-        if number == 0:
-            print(paint("  ".join(cells).rstrip(), "dim"))
-            continue
-        shown = [
-            cell.replace(row[n], paint(row[n], STATES[row[n]])) if row[n] in STATES else cell
-            for n, cell in enumerate(cells)
-        ]
-        print("  ".join(shown).rstrip())
+        line = (" " * _GAP).join(
+            paint(text, STATES[cell]) if cell in STATES else text
+            for cell, text in zip(shown, aligned, strict=True)
+        )
+        print(paint(line.rstrip(), "dim") if heading else line.rstrip())
 
 
 def note(message: str) -> None:
@@ -80,12 +114,15 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """`` Did you mean 'x'?``, or what there is, for the end of an error message."""
-    import difflib
+    import difflib  # only whoever mistypes pays for it
 
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     if found:
         return f" Did you mean {found[0]!r}?"
-    return f" There is {', '.join(sorted(known))}." if known else ""
+    if not known:
+        return ""
+    shown = ", ".join(sorted(known)[:_LISTED]) + (", …" if len(known) > _LISTED else "")
+    return f" There is {shown}."
 
 
 def duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ def fleet_file(chosen: str) -> Path:
     for folder in (here, *here.parents):
         if (folder / "fleet.toml").is_file():
             return folder / "fleet.toml"
-    fail(
+    return fail(
         f"there is no fleet.toml in {here} or above it. `skerry init` makes one from a compose "
         "file or a Procfile, `skerry new fleet NAME` begins without one"
     )

@@ -11,14 +11,18 @@ from .output import echo_json, fail, nearest, note
 from .place import control, fleet_file
 
 
-def up(file: str, only: str, detach: bool, reload: bool, control_port: int | None) -> int:
+def up(
+    file: str, only: list[str] | None, detach: bool, no_reload: bool, control_port: int | None
+) -> int:
     """Start the fleet; detached, 1 when something did not become ready."""
     place = fleet_file(file)
     from skerry.fleet.up import up as start
 
-    names = [name for name in only.replace(",", " ").split() if name]
+    names = ",".join(only or ()).replace(",", " ").split()
     try:
-        return start(place, only=names, detach=detach, reload=reload, control_port=control_port)
+        return start(
+            place, only=names, detach=detach, reload=not no_reload, control_port=control_port
+        )
     except KeyboardInterrupt:
         if detach:
             note("it goes on starting; `skerry down` ends it")

@@ -10,9 +10,9 @@ from typing import Any
 from .output import age, echo_json, table
 from .place import control
 
-_HEADS = ("APP", "STATE", "ADDRESS", "PID", "RESTARTS", "AGE", "MIB", "REQUESTS", "ERRORS")
-_HEADS = (*_HEADS, "P50 MS", "P99 MS")
-_NUMBERS = range(3, len(_HEADS))
+_WHO = ("APP", "STATE", "ADDRESS")
+_NUMBERS = ("PID", "RESTARTS", "AGE", "MIB", "REQUESTS", "ERRORS", "P50 MS", "P99 MS")
+_SPARE = ("MIB", "PID", "AGE", "RESTARTS")
 _BROKEN = ("crashed", "backoff", "unhealthy")
 _TO_THE_TOP = "\x1b[H\x1b[2J"
 
@@ -36,7 +36,7 @@ def ps(file: str, as_json: bool, watch: float) -> int:
 
 def show(status: dict[str, Any], now: float) -> None:
     """Print the table, and below it what needs somebody's attention."""
-    table(_HEADS, list(rows(status, now)), right=_NUMBERS)
+    table((*_WHO, *_NUMBERS), list(rows(status, now)), right=_NUMBERS, spare=_SPARE)
     print(f"\nfleet {status['fleet']} in {status['root']}; front door: {status['front']}")
     for remark in status["notes"]:
         print(f"note: {remark}")

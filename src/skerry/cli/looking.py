@@ -1,0 +1,111 @@
+"""``python -m skerry.cli.looking JOB``: what an app's code says, asked in a process of its own.
+
+To know an app's contract without its running, its code is imported. That can print, start
+threads, fail, or need another interpreter; and modules of two apps may have the same name. None
+of which is to happen to the command line, so it happens here; the answer leaves through a pipe
+that nothing the app prints gets into.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, TypedDict
+
+
+class Job(TypedDict):
+    """What to find out.
+
+    Attributes:
+        target: the application object, ``quotes.app:app``.
+        folder: that it is imported from.
+        what: ``contract`` or ``stack``.
+        endpoint, client: whose stack.
+        pipe: where the answer goes.
+    """
+
+    target: str
+    folder: str
+    what: str
+    endpoint: str
+    client: str
+    pipe: int
+
+
+class Answer(TypedDict, total=False):
+    """What was found, or why nothing was: one of the two."""
+
+    found: Any
+    failed: str
+
+
+def answer(job: Job) -> Answer:
+    from skerry.fleet.instance import CannotLoad, load
+
+    try:
+        app = load(job["target"], job["folder"])
+        found = _contract(app) if job["what"] == "contract" else _stack(app, job)
+    except CannotLoad as error:
+        return {"failed": reason(error)}
+    except Exception as error:  # the app's own code: it can raise anything
+        return {"failed": f"{type(error).__name__}: {error}"}
+    if found is None:
+        kind = f"{type(app).__module__.partition('.')[0]}.{type(app).__name__}"
+        return {"failed": f"{job['target']} is a {kind}, which has no {job['what']} to show"}
+    return {"found": found}
+
+
+def reason(error: Exception) -> str:
+    """Why something cannot be loaded: what the app's own code raised, and where."""
+    cause = error.__cause__
+    if cause is None:
+        return str(error)
+    place, where = "", cause.__traceback__
+    while where is not None:
+        file = where.tb_frame.f_code.co_filename
+        if not file.startswith("<"):
+            place = f"\n  at {file}:{where.tb_lineno}"
+        where = where.tb_next
+    return f"{error}: {type(cause).__name__}: {cause}{place}"
+
+
+def _contract(app: Any) -> Any:
+    from skerry.app.app import App
+    from skerry.contract.openapi import document
+
+    if isinstance(app, App):
+        return document(app.contract())
+    made = getattr(app, "openapi", None)  # FastAPI's
+    return made() if callable(made) else None
+
+
+def _stack(app: Any, job: Job) -> Any:
+    from msgspec import to_builtins
+
+    from skerry.app.app import App
+
+    if not isinstance(app, App):
+        return None
+    if job["client"]:
+        return to_builtins(app.connector.describe(job["client"]))
+    names = [endpoint.declaration.name for endpoint in app.endpoints()]
+    endpoint = job["endpoint"] or next(iter(names), "")
+    if job["endpoint"] and endpoint not in names:
+        from .output import nearest
+
+        raise LookupError(f"it has no endpoint {endpoint!r}.{nearest(endpoint, names)}")
+    return to_builtins(app.describe(endpoint))
+
+
+def main() -> None:
+    job: Job = json.loads(sys.argv[1])
+    sys.stdout = sys.stderr
+    with os.fdopen(job["pipe"], "w", encoding="utf-8") as pipe:
+        json.dump(answer(job), pipe)
+        pipe.flush()
+        os._exit(0)  # threads that the app has started are not waited for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Every verb: where it is done, what it takes, what it is for.
+
+A table, and nothing that costs time to import: ``skerry ps`` reads it too.
+"""
+
+from __future__ import annotations
+
+from .options import Verb, option, switch
+
+_FILE = option(
+    "--file", default="", help="the fleet's file or its folder; else the nearest fleet.toml upward"
+)
+_JSON = switch("--json", dest="as_json", help="print JSON")
+_APP = option("name", metavar="APP", help="an app of the fleet")
+_PATHS = option("paths", metavar="PATH", nargs="*", default=[], help="modules, or folders; .")
+
+VERBS: dict[str, Verb] = {
+    "up": Verb(
+        "running:up",
+        "start the fleet",
+        (
+            switch("--detach", "-d", help="return as soon as it is up"),
+            option(
+                "--only",
+                metavar="A,B",
+                action="append",
+                help="these apps and what they need; may be given several times",
+            ),
+            switch("--no-reload", help="leave apps alone whose files change"),
+            option(
+                "--control-port",
+                metavar="PORT",
+                type=int,
+                help="serve the control API on this TCP port too, for whoever has the token",
+            ),
+            _FILE,
+        ),
+        "Without --detach it prints what everyone says, until Ctrl-C ends it.\n"
+        "With it, it exits with 1 when something did not become ready.",
+    ),
+    "down": Verb("running:down", "end the fleet", (_FILE,)),
+    "ps": Verb(
+        "status:ps",
+        "show who runs, and how it goes: requests, errors, latencies",
+        (
+            option(
+                "--watch",
+                "-w",
+                metavar="SECONDS",
+                nargs="?",
+                type=float,
+                const=1.0,
+                default=0.0,
+                help="show it again every so often (1)",
+            ),
+            _JSON,
+            _FILE,
+        ),
+        "An app that does not count its requests is counted by those who call it.",
+    ),
+    "logs": Verb(
+        "logs:logs",
+        "show what everyone prints",
+        (
+            option(
+                "names",
+                metavar="APP",
+                nargs="*",
+                default=[],
+                help="apps, instances, backings; else all",
+            ),
+            switch("--follow", "-f", help="go on with what comes"),
+            option("--lines", "-n", metavar="N", type=int, default=100, help="so many first (100)"),
+            switch("--json", dest="as_json", help="print one JSON object for each line"),
+            _FILE,
+        ),
+        "When the fleet has ended, what is in .skerry/logs is shown.",
+    ),
+    "restart": Verb(
+        "running:restart",
+        "replace the instances of an app, one after the other",
+        (_APP, _JSON, _FILE),
+    ),
+    "scale": Verb(
+        "running:scale",
+        "run so many instances of an app",
+        (
+            _APP,
+            option("instances", metavar="N", type=int, help="from 0 to 100"),
+            _JSON,
+            _FILE,
+        ),
+        "Until fleet.toml says something else, or the fleet ends.",
+    ),
+    "call": Verb(
+        "calling:call",
+        "call an operation of a running app and print its answer",
+        (
+            option("target", metavar="APP.OPERATION", help="skerry contract show APP lists them"),
+            option(
+                "values",
+                metavar="NAME=VALUE",
+                nargs="*",
+                default=[],
+                help="parameters of the operation, or members of its JSON body",
+            ),
+            option("--json", dest="body", metavar="BODY", help="the body; - for stdin, @FILE"),
+            option("--data", metavar="BODY", help="a body that is not JSON; - for stdin, @FILE"),
+            option(
+                "--timeout", metavar="SECONDS", type=float, default=60.0, help="for the answer (60)"
+            ),
+            switch("--verbose", "-v", help="show request, status, headers and time on stderr"),
+            _FILE,
+        ),
+        "A problem goes to stderr, and the exit status is 1.",
+    ),
+    "stack": Verb(
+        "contracts:stack",
+        "show the filters around an app's endpoints or calls, each with its reason",
+        (
+            _APP,
+            option("--endpoint", metavar="NAME", default="", help="of this endpoint; the first"),
+            option("--client", metavar="OTHER", default="", help="of its calls to this app"),
+            _JSON,
+            _FILE,
+        ),
+    ),
+    "contract show": Verb(
+        "contracts:show",
+        "list the operations of an app; with --json its whole OpenAPI document",
+        (_APP, _JSON, _FILE),
+    ),
+    "contract export": Verb(
+        "contracts:export",
+        "write an app's OpenAPI document to a file",
+        (
+            _APP,
+            option(
+                "output", metavar="FILE", nargs="?", default="", help="APP.openapi.json; - prints"
+            ),
+            _FILE,
+        ),
+    ),
+    "client add": Verb(
+        "clients:add",
+        "write a typed client of an app, or of any OpenAPI document",
+        (
+            option("source", metavar="NAME|FILE|URL", help="an app of the fleet, or a document"),
+            option(
+                "target", metavar="MODULE", nargs="?", default="", help="where to; clients/NAME.py"
+            ),
+            option("--name", metavar="NAME", default="", help="what the fleet calls the app"),
+            switch("--plain", help="over httpx alone, without Skerry"),
+            _FILE,
+        ),
+    ),
+    "client update": Verb(
+        "clients:update", "write clients again whose contract has changed", (_PATHS, _FILE)
+    ),
+    "client check": Verb(
+        "clients:check",
+        "say which clients are stale; exit with 1 if any is",
+        (_PATHS, _JSON, _FILE),
+    ),
+    "new fleet": Verb(
+        "making:new_fleet",
+        "write the folder of a fleet without apps",
+        (option("name", metavar="NAME", help="of the fleet and of its folder"),),
+    ),
+    "new app": Verb(
+        "making:new_app",
+        "write an app with its test, and add it to the fleet",
+        (option("name", metavar="NAME", help="of the app and of its folder"), _FILE),
+    ),
+    "init": Verb(
+        "making:init",
+        "write a fleet.toml from a docker-compose.yml or a Procfile",
+        (
+            option("folder", metavar="FOLDER", nargs="?", default=".", help="where that is; ."),
+            switch("--overwrite", help="replace a fleet.toml that is there"),
+        ),
+    ),
+    "run": Verb(
+        "serving:run",
+        "serve one app, without a fleet",
+        (
+            option("reference", metavar="MODULE:APP", help="imported from the current folder"),
+            option("--host", metavar="HOST", default="127.0.0.1", help="where to (127.0.0.1)"),
+            option("--port", metavar="PORT", type=int, default=8000, help="where to (8000)"),
+            option(
+                "--drain",
+                metavar="SECONDS",
+                type=float,
+                default=10.0,
+                help="that requests have to finish at the end (10)",
+            ),
+        ),
+    ),
+    "doctor": Verb(
+        "doctor:doctor",
+        "look whether everything is here that a fleet needs",
+        (_JSON, _FILE),
+        "Exits with 1 when something must be done first.",
+    ),
+    "version": Verb("serving:version", "print the version", (_JSON,)),
+}
+
+GROUPS = {
+    "client": "typed clients of apps and of other people's APIs",
+    "contract": "what an app promises",
+    "new": "the first files of a fleet, or of an app",
+}
