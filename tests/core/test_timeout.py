@@ -29,21 +29,6 @@ async def test_a_block_that_ends_in_time_is_left_alone() -> None:
     assert not timeout.expired
 
 
-async def test_the_end_can_be_moved() -> None:
-    clock = ManualClock()
-
-    async def work() -> str:
-        with Timeout(clock.now() + 1, clock) as timeout:
-            await clock.sleep(0.9)
-            timeout.extend(clock.now() + 1)
-            await clock.sleep(0.9)
-        return "done"
-
-    task = asyncio.create_task(work())
-    await clock.advance(2)
-    assert await task == "done"
-
-
 async def test_a_cancellation_from_outside_stays_one() -> None:
     async def work() -> None:
         with Timeout(system.now() + 60):

@@ -156,6 +156,7 @@ class App(Routes):
     def mount(self, path: str, app: Any) -> None:
         """Serve another ASGI or WSGI app below ``path``; endpoints declared here go first."""
         self._mounts.add(path, app)
+        self._asgi = self._asgi or self._dispatch
 
     def middleware(self, factory: Callable[..., ASGIApp], *args: Any, **options: Any) -> None:
         """Put ASGI middleware around the app; what is added last is outermost."""
@@ -293,9 +294,12 @@ class App(Routes):
         return await self.service(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._asgi is not None and scope["type"] != "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._asgi is not None:
             await self._asgi(scope, receive, send)
-        elif scope["type"] == "http" and not self._mounts:
+        elif kind == "http":
             # As ``serve_http`` does it; in a row, because this is the way of every request.
             request = request_of(scope, receive)
             response = await self.service(request)
@@ -312,8 +316,6 @@ class App(Routes):
                 }
             )
             await send({"type": "http.response.body", "body": body})
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
         else:
             await self._dispatch(scope, receive, send)
 

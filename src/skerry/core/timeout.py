@@ -10,8 +10,8 @@ A limit is never early and at most one bucket late.
 from __future__ import annotations
 
 import asyncio
-from asyncio import current_task
-from threading import get_ident
+import threading
+from asyncio import CancelledError, current_task
 from types import TracebackType
 
 from .clock import Clock, Timer, system
@@ -31,32 +31,37 @@ class Timeout:
     Args:
         when: the end, on the clock's ``now()``.
         clock: whose time it is.
+
+    Attributes:
+        expired: whether the end came before the block was left.
     """
 
-    __slots__ = ("_bucket", "_cancels", "_clock", "_task", "_timer", "_wheel", "expired", "when")
+    __slots__ = ("_armed", "_cancels", "_clock", "_task", "expired", "when")
 
     def __init__(self, when: float, clock: Clock = system) -> None:
         self.when = when
         self.expired = False
         self._clock = clock
-        self._task: asyncio.Task[object] | None = None
-        self._cancels = 0
-        self._wheel: _Wheel | None = None
-        self._bucket: set[Timeout] | None = None
-        self._timer: Timer | None = None
 
     def __enter__(self) -> Timeout:
-        here = _here.get(get_ident())
-        task = None if here is None else current_task(here.loop)
-        if task is None:
-            here = _look_around()
-            task = current_task(here.loop)
+        wheel = _here.wheel
+        task = None if wheel is None else current_task(wheel.loop)
+        if wheel is None or task is None:
+            wheel = _look_around()
+            task = current_task(wheel.loop)
             if task is None:
                 raise RuntimeError("a Timeout needs a task to cancel; there is none here")
         self._task = task
         self._cancels = task.cancelling()
-        self._wheel = here
-        self._arm()
+        if self._clock is system:
+            tick = int(self.when * _PER_SECOND) + 1
+            bucket = wheel.buckets.get(tick)
+            if bucket is None:
+                bucket = wheel.bucket(tick)
+            bucket.add(self)
+            self._armed: set[Timeout] | Timer = bucket
+        else:
+            self._armed = self._clock.call_at(self.when, self.expire)
         return self
 
     def __exit__(
@@ -65,43 +70,16 @@ class Timeout:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._bucket is not None:
-            self._bucket.discard(self)
+        armed = self._armed
+        if isinstance(armed, set):
+            armed.discard(self)
         else:
-            self._disarm()
-        if self.expired:
-            assert self._task is not None
-            if self._task.uncancel() <= self._cancels and kind is asyncio.CancelledError:
-                raise TimeoutError from error
-
-    def extend(self, when: float) -> None:
-        """Move the end; nothing happens if it has been reached."""
-        if not self.expired:
-            self._disarm()
-            self.when = when
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._clock is not system:
-            self._timer = self._clock.call_at(self.when, self.expire)
-            return
-        wheel = self._wheel
-        assert wheel is not None
-        tick = int(self.when * _PER_SECOND) + 1
-        bucket = wheel.buckets.get(tick)
-        if bucket is None:
-            bucket = wheel.bucket(tick)
-        bucket.add(self)
-        self._bucket = bucket
-
-    def _disarm(self) -> None:
-        if self._bucket is not None:
-            self._bucket.discard(self)
-        elif self._timer is not None:
-            self._timer.cancel()
+            armed.cancel()
+        if self.expired and self._task.uncancel() <= self._cancels and kind is CancelledError:
+            raise TimeoutError from error
 
     def expire(self) -> None:
-        if self._task is not None and not self.expired:
+        if not self.expired:
             self.expired = True
             self._task.cancel()
 
@@ -153,17 +131,25 @@ class _Wheel:
             self._set(min(kept))
 
 
-# The wheel of the loop that each thread ran last. Asking asyncio which loop is running costs a
-# system call in CPython 3.11; asking it for the current task of a loop we name does not, and
-# there is none when that loop is no longer the one that runs.
-_here: dict[int, _Wheel] = {}
+class _Here(threading.local):
+    """The wheel of the loop that each thread ran last.
+
+    Asking asyncio which loop is running costs a system call in CPython 3.11; asking it for the
+    current task of a loop we name does not, and there is none when that loop is no longer the
+    one that runs.
+    """
+
+    wheel: _Wheel | None = None
+
+
+_here = _Here()
 
 
 def _look_around() -> _Wheel:
     """The wheel of the running loop; a loop that another ran in between gets a new one, and
     what was armed on the old one still falls due there."""
     loop = asyncio.get_running_loop()
-    wheel = _here.get(get_ident())
+    wheel = _here.wheel
     if wheel is None or wheel.loop is not loop:
-        wheel = _here[get_ident()] = _Wheel(loop)
+        wheel = _here.wheel = _Wheel(loop)
     return wheel
