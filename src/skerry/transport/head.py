@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from skerry.core.wire import Request
 
 from .base import CONNECTION_FIELDS
 
 _OURS = CONNECTION_FIELDS | {b"host", b"content-length"}
+_name = itemgetter(0)
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -18,15 +21,12 @@ def write_head(request: Request, authority: str) -> tuple[bytes, int | None]:
     """
     host: bytes | None = None
     length: bytes | None = None
+    fields = request.headers.raw
+    if not _OURS.isdisjoint(map(_name, fields)):
+        host, length = request.headers.find(b"host"), request.headers.find(b"content-length")
+        fields = request.headers.without(_OURS).raw
     lines = [f"{request.method} {request.target} HTTP/1.1".encode("ascii")]
-    for pair in request.headers.raw:
-        if pair[0] in _OURS:
-            if pair[0] == b"host":
-                host = pair[1]
-            elif pair[0] == b"content-length":
-                length = pair[1]
-        else:
-            lines.append(b": ".join(pair))
+    lines += map(b": ".join, fields)
     lines.append(b"host: " + (host or authority.encode("ascii")))
     body, known = request.body, None
     if isinstance(body, bytes):

@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_closed",
         "_complete",
+        "_fields",
         "_fresh",
         "_head_only",
         "_head_size",
@@ -91,7 +92,8 @@ class Connection(asyncio.Protocol):
 
     # Of the exchange at hand; `_begin` sets them.
     _head_only: bool  # the request was HEAD
-    _headers: RawHeaders
+    _headers: RawHeaders  # as they come,
+    _fields: Headers  # and when the head is complete
     _status: int
     _chunks: list[bytes]  # the body, where it is collected,
     _pipe: Pipe | None  # or where it goes
@@ -242,24 +244,21 @@ class Connection(asyncio.Protocol):
             return
         self._headed = True
         self._status = status
-        length: int | None = None
-        kind: bytes | None = None
-        framed = self._head_only or status in (204, 304)
-        for name, value in self._headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"content-type":
-                kind = value
-            elif name == b"transfer-encoding":
-                framed = True
-        self._until_eof = not framed and length is None
+        fields = self._fields = Headers(self._headers)
+        first = fields.first()
+        known = first.get(b"content-length")
+        length = None if known is None else int(known)
+        empty = status in (204, 304)
+        self._until_eof = length is None and not (
+            empty or self._head_only or b"transfer-encoding" in first
+        )
         if self._head_only:
             # llhttp cannot be told what it answers to, and would wait for the body.
             self._reusable = self._parser.get_http_version() == "1.1" and not any(
                 name == b"connection" and b"close" in value.lower() for name, value in self._headers
             )
             self._deliver()
-        elif status not in (204, 304) and not comes_whole(length, kind):
+        elif not empty and not comes_whole(length, first.get(b"content-type")):
             self._pipe = Pipe(on_room=self._resume, on_close=self.abort)
             body = Stream(Reader(self._pipe, self._loop))
             self._respond(body)
@@ -294,7 +293,7 @@ class Connection(asyncio.Protocol):
     def _respond(self, body: Body) -> None:
         answer, self._answer = self._answer, None  # which would keep a forgotten body alive
         if answer is not None and not answer.done():
-            answer.set_result(Response(self._status, Headers(self._headers), body))
+            answer.set_result(Response(self._status, self._fields, body))
 
     def _deliver(self) -> None:
         """The answer is complete."""
