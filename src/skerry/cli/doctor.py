@@ -2,139 +2,126 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
+import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from pathlib import Path
-
-from skerry.fleet.client import Control, ControlError
+from importlib import metadata
+from typing import Literal, NamedTuple
 
 from .output import echo_json, paint
 
-_BASE = ("msgspec", "uvicorn", "httptools", "uvloop", "opentelemetry-api", "typer", "rich")
-_EXTRAS = {
-    "data": ("sqlalchemy", "alembic"),
-    "postgres": ("psycopg",),
-    "pydantic": ("pydantic",),
-    "wsgi": ("a2wsgi",),
-    "aiohttp": ("aiohttp",),
-    "pyreqwest": ("pyreqwest",),
-}
-_SERVERS = {"redis": "redis-server", "rabbitmq": "rabbitmq-server", "postgresql": "postgres"}
-_MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+_MARKS = {"ok": ("✓", "green"), "none": ("-", "dim"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
+_OLDEST = (3, 11)
+_FILES_EACH = 64  # descriptors that an instance may want: sockets, pipes, connections
+_FILES_LEAST = 1024
+# Extras of people who work on Skerry itself.
+_OURS = frozenset({"bench", "check", "dev", "test", "tuition"})
+_NAME = re.compile(r"[\w.-]+")
+_EXTRA = re.compile(r"""extra\s*==\s*["']([\w.-]+)["']""")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; ``verdict`` is ``ok``, ``warn`` or ``fail``."""
+class Finding(NamedTuple):
+    """One thing looked at.
+
+    Attributes:
+        verdict: ``none`` is not here and need not be; ``warn`` may become a problem; ``fail``
+            is one.
+    """
 
     what: str
-    verdict: str
+    verdict: Literal["ok", "none", "warn", "fail"]
     detail: str
     todo: str = ""
 
 
-def doctor(file: str, as_json: bool) -> int:
-    findings = [*_python(), *_packages(), *_fleet(file), *_limits()]
+def doctor(as_json: bool, file: str) -> int:
+    """Look, and tell; 1 if something must be done first."""
+    from .checkup import fleet
+
+    findings = [python(), *packages(), *open_files(), *fleet(file)]
     if as_json:
-        echo_json([asdict(finding) for finding in findings])
+        echo_json([finding._asdict() for finding in findings])
     else:
         for finding in findings:
             mark, colour = _MARKS[finding.verdict]
             print(f"{paint(mark, colour)} {finding.what}: {finding.detail}")
             if finding.todo:
-                print(f"    → {finding.todo}")
+                print(f"    {finding.todo}")
     return int(any(finding.verdict == "fail" for finding in findings))
 
 
-def _python() -> Iterator[Finding]:
-    good = sys.version_info >= (3, 11)
-    todo = "" if good else "install Python 3.11 or newer"
-    yield Finding("Python", "ok" if good else "fail", platform.python_version(), todo)
+def python() -> Finding:
+    said = f"{platform.python_implementation()} {platform.python_version()}, {sys.executable}"
+    if sys.version_info >= _OLDEST:
+        return Finding("Python", "ok", said)
+    oldest = ".".join(map(str, _OLDEST))
+    return Finding("Python", "fail", said, f"Skerry needs Python {oldest} or newer")
 
 
-def _packages() -> Iterator[Finding]:
-    for name in _BASE:
-        try:
-            yield Finding(name, "ok", version(name))
-        except PackageNotFoundError:
-            windows = name == "uvloop" and sys.platform == "win32"
-            verdict = "warn" if windows else "fail"
-            yield Finding(name, verdict, "not installed", "" if windows else f"pip install {name}")
-    for extra, modules in _EXTRAS.items():
-        missing = [module for module in modules if find_spec(module) is None]
-        if missing:
-            todo = f"pip install 'skerry[{extra}]', if you use it"
-            yield Finding(f"extra {extra}", "warn", f"{', '.join(missing)} not installed", todo)
-        else:
-            yield Finding(f"extra {extra}", "ok", "installed")
-
-
-def _fleet(file: str) -> Iterator[Finding]:
-    from skerry.spec import SpecError, find, load
-
+def packages() -> Iterator[Finding]:
+    """What Skerry's own metadata asks for, and what its extras would bring."""
     try:
-        path = Path(file) if file else find()
-        fleet = load(path)
-    except SpecError as error:
-        if not file and not error.file.exists():
-            yield Finding(
-                "fleet.toml", "warn", "none here", "skerry init, or skerry new fleet NAME"
-            )
-        else:
-            yield Finding("fleet.toml", "fail", str(error), "correct what it names")
+        wanted = metadata.requires("skerry") or []
+    except metadata.PackageNotFoundError:
+        yield Finding("skerry", "warn", "runs from its sources, not installed", "pip install -e .")
         return
-    yield Finding("fleet.toml", "ok", f"{fleet.file}: {len(fleet.apps)} apps")
-    for note in fleet.notes:
-        yield Finding("fleet.toml", "warn", note)
-    for name, backing in fleet.backings.items():
-        yield _backing(name, backing.kind, bool(backing.url))
-    yield _state(fleet.root)
+    extras: dict[str, list[Finding]] = {}
+    for requirement in wanted:
+        text, _, marker = requirement.partition(";")
+        extra = _EXTRA.search(marker)
+        name = _NAME.match(text.strip())
+        if name is None or (extra is not None and extra[1] in _OURS):
+            continue
+        least = re.search(r">=\s*([\d.]+)", text)
+        found = package(name[0], least[1] if least else "")
+        if extra is not None:
+            extras.setdefault(extra[1], []).append(found)
+        elif found.verdict == "ok" or not _elsewhere(marker):
+            yield found
+    for extra_name, findings in extras.items():
+        missing = [finding.what for finding in findings if finding.verdict != "ok"]
+        todo = f"if you use it: pip install 'skerry[{extra_name}]'"
+        if missing:
+            detail = f"without {', '.join(missing)}"
+            yield Finding(f"extra {extra_name}", "none", detail, todo)
+        else:
+            detail = ", ".join(f"{finding.what} {finding.detail}" for finding in findings)
+            yield Finding(f"extra {extra_name}", "ok", detail)
 
 
-def _backing(name: str, kind: str, given: bool) -> Finding:
-    if given:
-        return Finding(f"backing {name}", "ok", "given by URL")
-    program = _SERVERS.get(kind, kind)
-    places = [str(path) for path in Path("/usr/lib/postgresql").glob("*/bin")]
-    found = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *places]))
-    if found:
-        return Finding(f"backing {name}", "ok", found)
-    package = "postgresql" if kind == "postgresql" else program
-    todo = f"apt-get install {package}, or brew install {kind}; or give it a url"
-    return Finding(f"backing {name}", "fail", f"{program} is not installed", todo)
-
-
-def _state(root: Path) -> Finding:
-    if not (root / ".skerry").exists():
-        return Finding("state", "ok", "no fleet has run here yet")
+def package(name: str, least: str) -> Finding:
+    """Whether a package is installed in a version that will do."""
+    todo = f"pip install '{name}>={least}'" if least else f"pip install {name}"
     try:
-        status = Control(root).status()
-    except ControlError as error:
-        left = [p.name for p in (root / ".skerry").glob("control.*")]
-        if left and error.status:
-            return Finding("state", "warn", str(error), "skerry down, then skerry up")
-        return Finding("state", "ok", "no fleet is running")
-    except OSError as error:
-        return Finding("state", "warn", str(error), "skerry up takes over what was left")
-    bad = [i["id"] for i in status["instances"] if i["state"] in ("crashed", "backoff")]
-    if bad:
-        todo = f"skerry logs {bad[0]}"
-        return Finding("state", "warn", f"running; {', '.join(bad)} not well", todo)
-    return Finding("state", "ok", f"running, supervisor {status['pid']}")
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "fail", "is not installed", todo)
+    if _numbers(found) < _numbers(least):
+        return Finding(name, "fail", f"{found} is older than {least}", todo)
+    return Finding(name, "ok", found)
 
 
-def _limits() -> Iterator[Finding]:
-    import resource
+def _elsewhere(marker: str) -> bool:
+    """Whether a requirement is not for this platform: uvloop is for CPython on Unix."""
+    here = sys.platform != "win32" and platform.python_implementation() == "CPython"
+    return "sys_platform" in marker and not here
 
+
+def _numbers(version: str) -> list[int]:
+    numbers = re.match(r"[\d.]*", version)
+    return [int(part) for part in (numbers[0] if numbers else "").split(".") if part]
+
+
+def open_files() -> Iterator[Finding]:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < 1024:
-        todo = f"ulimit -n {min(hard, 4096) if hard > 0 else 4096}"
-        yield Finding("open files", "warn", f"at most {soft}; a large fleet needs more", todo)
-    else:
-        yield Finding("open files", "ok", f"at most {soft}")
+    if soft == resource.RLIM_INFINITY or soft >= _FILES_LEAST:
+        yield Finding("open files", "ok", f"up to {soft}: some {soft // _FILES_EACH} instances")
+        return
+    more = _FILES_LEAST if hard == resource.RLIM_INFINITY else min(hard, _FILES_LEAST)
+    detail = f"up to {soft} only, which is enough for some {soft // _FILES_EACH} instances"
+    yield Finding("open files", "warn", detail, f"ulimit -n {more}")

@@ -11,20 +11,21 @@ from typing import Any
 from skerry.fleet.client import Control, NotRunning
 
 from .output import COLOURED_IN_TURN, coloured, fail, nearest, paint
-from .place import control
+from .place import fleet_file
 
 _EVERYTHING = ""
 
 
 def logs(file: str, names: Sequence[str], lines: int, follow: bool, as_json: bool) -> int:
     """Print the last lines of these apps, instances or backings; then those that come."""
-    fleet = control(file)
+    place = fleet_file(file)
+    fleet = Control(place.parent)
     try:
         found = _running(fleet, names, lines, follow)
     except NotRunning:
         if follow:
             raise
-        found = _kept(fleet.root / ".skerry" / "logs", names, lines)
+        found = _kept(place, names, lines)
     show = _as_json if as_json else _Prefixed()
     for line in found:
         show(line)
@@ -78,28 +79,35 @@ def _wanted(fleet: Control, names: Sequence[str]) -> Callable[[str], bool]:
     return look
 
 
-def _kept(folder: Path, names: Sequence[str], lines: int) -> Iterator[dict[str, str]]:
+def _kept(file: Path, names: Sequence[str], lines: int) -> Iterator[dict[str, str]]:
     """What the files have, of a fleet that has ended."""
+    folder = file.parent / ".skerry" / "logs"
     if not folder.is_dir():
-        fail(f"no fleet has run in {folder.parent.parent} yet; start it with skerry up")
+        fail(f"no fleet has run in {file.parent} yet; start it with skerry up")
     from skerry.fleet.logs import tail
 
-    sources = {file.name.removesuffix(".log") for file in folder.glob("*.log")}
-    meant = set()
-    for name in names:
-        own = {source for source in sources if _is_of(source, name)}
-        if not own:
-            fail(f"nothing named {name!r} has a log in {folder}.{nearest(name, sorted(sources))}")
-        meant |= own
-    for line in tail(folder, (meant or sources).__contains__, lines):
+    sources = {log.name.removesuffix(".log") for log in folder.glob("*.log")}
+    meant = set().union(*(_sources_of(name, file, sources) for name in names))
+    for line in tail(folder, (meant if names else sources).__contains__, lines):
         yield {"time": line.time, "source": line.source, "text": line.text}
 
 
-def _is_of(source: str, name: str) -> bool:
-    """Whether ``quotes-1``, or ``portal+quotes``, is what ``quotes`` means."""
-    stem, _, number = source.rpartition("-")
-    process = stem if number.isdigit() else source
-    return name in (source, process, *process.split("+"))
+def _sources_of(name: str, file: Path, sources: set[str]) -> set[str]:
+    """The logs that a name means; none of an app that has printed nothing."""
+    if name in sources:
+        return {name}
+    from skerry.fleet.plan import units
+    from skerry.spec import load
+
+    fleet = load(file)
+    processes = {name}
+    for unit in (unit for wave in units(fleet) for unit in wave):
+        if any(member.name == name for member in unit.members):
+            processes.add(unit.name)
+    known = [*fleet.apps, *fleet.backings]
+    if name not in known:
+        fail(f"nothing named {name!r} has a log in {file.parent}.{nearest(name, known)}")
+    return {source for source in sources if source.rpartition("-")[0] in processes}
 
 
 def _as_json(line: dict[str, str]) -> None:

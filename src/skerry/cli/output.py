@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
@@ -14,6 +13,7 @@ COLOURED_IN_TURN = ("cyan", "yellow", "green", "magenta", "blue")
 
 _GAP = 2
 _NARROWEST = 20
+_USUAL = 80  # columns of a terminal that does not say
 _LISTED = 12  # words an error message names
 
 STATES = {
@@ -70,16 +70,24 @@ def table(
     lines = [list(header), *([*row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns
+        room = _columns()
         for head in spare:
             if sum(widths) + _GAP * len(widths) - _GAP > room:
                 left_out = lines[0].index(head)
                 for cells in (*lines, widths):
                     del cells[left_out]  # type: ignore[attr-defined]
-        widths[-1] = max(_NARROWEST, min(widths[-1], room - sum(widths[:-1]) - _GAP * len(widths)))
+        rest = room - sum(widths[:-1]) - _GAP * len(widths)
+        widths[-1] = min(widths[-1], max(_NARROWEST, rest))
     heads = lines[0]
     for number, cells in enumerate(lines):
         _row(cells, widths, [head in right for head in heads], heading=number == 0)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL
+    except OSError:
+        return _USUAL
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], heading: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from skerry.fleet.client import Control
+from skerry.fleet.client import Control, ControlError
 
 from .output import echo_json, fail, nearest, note
 from .place import control, fleet_file
@@ -53,7 +53,13 @@ def _changed(
     """Change an app and say how it is then: 1 when not all of it is ready."""
     fleet = control(file)
     app_in(fleet.status(), name)
-    state = change(fleet)
+    try:
+        state = change(fleet)
+    except ControlError as error:
+        faults = [str(fault["detail"]) for fault in error.problem.get("errors", ())]
+        if not faults:
+            raise
+        fail("; ".join(faults))
     if as_json:
         echo_json(state)
     else:
