@@ -101,8 +101,9 @@ def pushed(status: int, value: str) -> Response:
         # what was never sent may be sent again, whatever it is
         (ConnectError(), GET, 2),
         (ConnectError(), POST, 2),
-        (NoInstance(), POST, 2),
         (BreakerOpen(), POST, 2),
+        # what was waited for already
+        (NoInstance(), GET, 1),
         # what may have been done, only where doing it twice does no harm
         (ConnectionLost(), GET, 2),
         (ConnectionLost(), POST, 1),

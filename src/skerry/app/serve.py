@@ -1,105 +1,184 @@
-"""Serve apps with uvicorn, and leave in order.
+"""Serve an app with uvicorn, and leave in order.
 
-On SIGTERM or SIGINT an app first says at ``/readyz`` that it is draining, then takes no new
-connections, finishes what it has begun within a bound, and closes its resources.
+uvicorn's own ``serve`` takes the process's signals for itself, which only one of several can do,
+and wakes ten times a second to look whether it should end. Here whoever runs the process decides,
+and an idle server sleeps: it wakes once a second for the ``Date`` header.
+
+On SIGTERM or SIGINT, ``run`` says at ``/readyz`` that the app is draining, takes no new
+connections, finishes what has begun within a bound, and closes the app's resources.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
 
+from skerry.core.errors import ConfigError, Error
+
 DRAIN = 10.0
 """Seconds that requests in flight have to finish."""
 
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """An ASGI app and the sockets it answers on; an empty list of sockets means ``port``."""
-
-    app: Any
-    sockets: Sequence[socket.socket] = ()
-    host: str = "127.0.0.1"
-    port: int = 8000
-    options: dict[str, Any] = field(default_factory=dict)
+LINGER = 0.1
+"""Seconds in which a server that stops still answers on the connections it has."""
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers: there may be several in one process."""
+log = logging.getLogger("skerry.app")
+
+
+class NotStarted(Error):
+    """The app's own start-up failed; its log says how."""
+
+
+class Server(uvicorn.Server):
+    """One app on one or more listening sockets.
+
+    Args:
+        app: an ASGI 3 application.
+        sockets: listening; closed at the end.
+        drain: seconds that requests in flight get at the end.
+        websocket: asyncio protocol class for upgrades; uvicorn's choice by default.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        sockets: list[socket.socket],
+        drain: float = 10.0,
+        websocket: Any = "auto",
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            interface="asgi3",
+            http="httptools",
+            ws=websocket,
+            lifespan="auto",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+        )
+        super().__init__(config)
+        self._sockets = sockets
+        self._drain = drain
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Run the app's start-up and accept connections.
+
+        Raises:
+            NotStarted: the start-up failed.
+        """
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        try:
+            await self.startup(sockets=self._sockets)
+        except SystemExit:
+            raise NotStarted("the app's start-up failed") from None
+        await self.on_tick(0)
+        self._task = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            await self.on_tick(0)
+
+    async def stop(self) -> None:
+        """Accept nothing more, finish what is in flight, run the app's shutdown.
+
+        A connection that is closed while it is idle may be just about to carry a request, which
+        then is lost. So for a moment every answer says that it is the last on its connection:
+        the busy ones end in order, and only those that are idle for longer are closed.
+        """
+        self.should_exit = True
+        if self._task is not None:
+            self._task.cancel()
+        if not self.started:
+            return
+        for server in self.servers:
+            server.close()
+        if self.server_state.connections:
+            last = (b"connection", b"close")
+            self.server_state.default_headers = [*self.server_state.default_headers, last]
+            await asyncio.sleep(LINGER)
+        for listening in self._sockets:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._finish()
+        await self.lifespan.shutdown()
+
+    async def _finish(self) -> None:
+        """Wait for what is in flight, and no longer than may be."""
+        state = self.server_state
+        try:
+            async with asyncio.timeout(self._drain):
+                while state.connections or state.tasks:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            log.warning("%s requests were not done after %g s", len(state.tasks), self._drain)
+            for task in state.tasks:
+                task.cancel()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None, None, None]:
         yield
 
 
-async def serve(
-    *listeners: Listener, drain: float = DRAIN, stop: asyncio.Event | None = None
-) -> None:
-    """Serve until SIGTERM, SIGINT or ``stop``; then drain.
+def run(app: Any, *, host: str = "127.0.0.1", port: int = 8000, drain: float = DRAIN) -> None:
+    """Serve one app in this process until it is told to stop: ``run(app)``.
 
     Args:
-        drain: seconds for requests in flight.
+        app: any ASGI application.
+        drain: seconds that requests in flight have to finish.
 
     Raises:
-        SystemExit: with status 3, an app did not start; it has said why.
+        ConfigError: the address cannot be listened on.
+        NotStarted: the app's own start-up failed.
     """
-    stop = stop or asyncio.Event()
-    servers = [_Server(_config(listener, drain)) for listener in listeners]
-    tasks = [
-        asyncio.create_task(server.serve(sockets=list(listener.sockets) or None))
-        for server, listener in zip(servers, listeners, strict=True)
-    ]
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_run(app, host, port, drain))
+
+
+async def _run(app: Any, host: str, port: int, drain: float) -> None:
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+        with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    asked = asyncio.create_task(stop.wait())
-    await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for listener in listeners:
-        if hasattr(listener.app, "draining"):
-            listener.app.draining = True
-    for server in servers:
-        server.should_exit = True
-    await asyncio.gather(*tasks, return_exceptions=True)
-    asked.cancel()
-    if not all(server.started for server in servers):
-        raise SystemExit(3)
+    server = Server(app, [_listen(host, port)], drain)
+    await server.start()
+    try:
+        await stop.wait()
+    finally:
+        if hasattr(app, "draining"):
+            app.draining = True
+        await server.stop()
 
 
-def _config(listener: Listener, drain: float) -> uvicorn.Config:
-    options: dict[str, Any] = {
-        "host": listener.host,
-        "port": listener.port,
-        "access_log": False,
-        "log_config": None,
-        "server_header": False,
-        "proxy_headers": False,
-        "lifespan": "auto",
-        "ws": "auto",
-        "timeout_graceful_shutdown": max(1, round(drain)),
-        "timeout_keep_alive": 75,
-        "backlog": 2048,
-    }
-    return uvicorn.Config(listener.app, **(options | listener.options))
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=2048, family=_family(host))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error
 
 
-def run(app: Any, *, host: str = "127.0.0.1", port: int = 8000, drain: float = DRAIN) -> None:
-    """Serve one app in this process until it is told to stop: ``run(app)``."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serve(Listener(app, host=host, port=port), drain=drain))
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def loop_factory() -> Any:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's loop where there is one, asyncio's own otherwise."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

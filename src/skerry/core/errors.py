@@ -18,7 +18,7 @@
     │   └── Overloaded              503    safe        refused before any work was done
     └── CallError                                      a call got no answer it could use
         ├── ConnectError            503    safe        nothing was sent
-        ├── NoInstance              503    safe        nowhere to send it
+        ├── NoInstance              503    never       nowhere to send it, after waiting
         ├── BreakerOpen             503    safe        not sent, on purpose
         ├── ConnectionLost          502    repeatable  sent, and the answer never came whole
         ├── AttemptTimeout          504    repeatable  sent, and this instance took too long
@@ -279,10 +279,9 @@ class ConnectError(CallError):
 
 
 class NoInstance(CallError):
-    """No instance of the app is known."""
+    """No instance of the app is known, nor came while the balancer waited for one."""
 
     status = 503
-    retry = Retry.SAFE
 
 
 class BreakerOpen(CallError):

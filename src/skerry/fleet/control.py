@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from skerry.app import App
+from skerry.app.serve import Server
 from skerry.core.errors import ConfigError, Fault, Invalid, NotFound
 from skerry.core.wire import Headers, Response, Stream
 from skerry.telemetry.exposition import text as exposition
@@ -21,7 +22,6 @@ from skerry.telemetry.metrics import Snapshot
 
 from .guard import Guard, token_in
 from .logs import Line, tail
-from .serving import Server
 from .state import State
 from .status import AppStatus, FleetStatus, fleet_status
 from .supervisor import Supervisor

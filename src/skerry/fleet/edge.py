@@ -14,6 +14,7 @@ import socket
 
 from skerry.app.asgi import Receive, Scope, Send, request_of, send_response
 from skerry.app.body import RequestBody
+from skerry.app.serve import Server
 from skerry.core.answer import answer
 from skerry.core.errors import NoInstance, NotFound
 from skerry.core.wire import Headers, Request, Response
@@ -30,7 +31,6 @@ from .channel import LIVE, EdgeSettings
 from .proxy import localised, relay
 from .reports import Reporter
 from .routes import Routes
-from .serving import Server
 from .tunnel import Way, tunnels
 
 FRONT = "front"

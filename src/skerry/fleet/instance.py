@@ -22,14 +22,13 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import msgspec
 
 from skerry.app.mount import as_asgi
-from skerry.app.serve import loop_factory
+from skerry.app.serve import NotStarted, Server, loop_factory
 from skerry.core.errors import ConfigError, Error
 from skerry.telemetry.metrics import Metrics
 
 from . import channel as wire
 from .counted import Counted
 from .reports import Reporter
-from .serving import NotStarted, Server
 
 
 class CannotLoad(Error):

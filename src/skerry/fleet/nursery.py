@@ -34,7 +34,6 @@ PRELOAD = (
     "skerry.discovery.fleet",
     "skerry.fleet.edge",
     "skerry.fleet.instance",
-    "skerry.fleet.serving",
     "skerry.stack.connector",
     "skerry.transport.http",
     "skerry.transport.unix",
