@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -147,6 +148,18 @@ def holder(state: State) -> int:
     except (OSError, ValueError):
         pass
     return 0
+
+
+def lasting_holder(state: State, patience: float = 0.5) -> int:
+    """``holder``, of whom a supervisor that was just killed is none.
+
+    The kernel lets go of its lock only when it has taken the process apart, which on a busy
+    machine is a while after the kill.
+    """
+    until = time.monotonic() + patience
+    while (pid := holder(state)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return pid
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def up(
     """
     fleet = load(root)
     _check_names(fleet, only)
-    pid = holder(State(fleet.state))
+    pid = lasting_holder(State(fleet.state))
     if pid:
         raise AlreadyRunning(fleet.root, pid)
     if detach:
