@@ -28,7 +28,7 @@ from .client import Control, NotRunning
 from .console import Console
 from .logs import Line, LogBook
 from .pace import Pace
-from .state import AlreadyRunning, Lock, State, holder
+from .state import AlreadyRunning, Lock, State, holder, lasting_holder
 from .supervisor import Supervisor
 from .watch import changes, owners
 
