@@ -117,7 +117,8 @@ def _state(root: Path, running: dict[str, Any] | None) -> Iterator[Finding]:
                 yield Finding(row["id"], "warn", row["state"], f"skerry logs {row['id']} says why")
         return
     if state.folder.is_dir() and not os.access(state.folder, os.W_OK):
-        yield Finding("state", "fail", f"{state.folder} cannot be written to", "make it yours: chown")
+        detail = f"{state.folder} cannot be written to"
+        yield Finding("state", "fail", detail, "make it yours: chown")
         return
     pid = holder(state)
     if pid:

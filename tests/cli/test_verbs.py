@@ -1,0 +1,49 @@
+"""The table of verbs fits the functions behind it, and the page that documents it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from skerry.cli.verbs import GROUPS, VERBS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_its_function_takes_its_options(name: str) -> None:
+    verb = VERBS[name]
+    module, _, function = verb.place.partition(":")
+    taken = inspect.signature(getattr(import_module(f"skerry.cli.{module}"), function)).parameters
+    given = {action.dest for action in verb.parser(name)._actions} - {"help"}
+    assert given == set(taken)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_it_is_documented_with_every_option(name: str) -> None:
+    found = re.search(rf"^### `skerry {name}`\n(.*?)(?=^##|\Z)", PAGE, re.M | re.S)
+    assert found, f"docs/cli.md has no section for skerry {name}"
+    for action in VERBS[name].parser(name)._actions:
+        for option in action.option_strings:
+            if option not in ("-h", "--help"):
+                # With nothing of a longer option's name after it.
+                assert re.search(rf"{option}(?![\w-])", found[1]), f"skerry {name} {option}"
+
+
+def test_nothing_is_documented_that_is_not_there() -> None:
+    assert set(re.findall(r"^### `skerry (.*)`$", PAGE, re.M)) == set(VERBS)
+    options = {
+        option
+        for name, verb in VERBS.items()
+        for action in verb.parser(name)._actions
+        for option in action.option_strings
+    }
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) <= options
+
+
+def test_groups_are_those_that_have_verbs() -> None:
+    assert {name.partition(" ")[0] for name in VERBS if " " in name} == set(GROUPS)
