@@ -13,6 +13,8 @@ import os
 import sys
 from typing import Any, TypedDict
 
+from skerry.fleet.instance import CannotLoad, load
+
 
 class Job(TypedDict):
     """What to find out.
@@ -41,8 +43,6 @@ class Answer(TypedDict, total=False):
 
 
 def answer(job: Job) -> Answer:
-    from skerry.fleet.instance import CannotLoad, load
-
     try:
         app = load(job["target"], job["folder"])
         found = _contract(app) if job["what"] == "contract" else _stack(app, job)
@@ -64,7 +64,7 @@ def reason(error: Exception) -> str:
     place, where = "", cause.__traceback__
     while where is not None:
         file = where.tb_frame.f_code.co_filename
-        if not file.startswith("<"):
+        if file != load.__code__.co_filename and "importlib" not in file:
             place = f"\n  at {file}:{where.tb_lineno}"
         where = where.tb_next
     return f"{error}: {type(cause).__name__}: {cause}{place}"

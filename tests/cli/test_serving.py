@@ -1,0 +1,60 @@
+"""``skerry run``."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def _get(url: str, process: subprocess.Popen[str]) -> bytes:
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                content: bytes = answer.read()
+                return content
+        except OSError:
+            assert process.poll() is None, process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("folder", "reference", "path", "said"),
+    [("greeter", "greeter.app:app", "greetings/a", b"a"), ("plain", "app:app", "", b"plain")],
+)
+def test_an_app_is_served_until_ctrl_c(
+    folder: str, reference: str, path: str, said: bytes, planted: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "skerry.cli.main", "run", reference, "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=planted / folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert said in _get(f"http://127.0.0.1:{port}/{path}", process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr is not None and f"at http://127.0.0.1:{port}" in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("json", "'json': an app is named MODULE:APP"),
+        ("nowhere_at_all:app", "No module named 'nowhere_at_all'"),
+        ("json:nothing", "json has no variable 'nothing'"),
+        ("json:__doc__", "only an ASGI or WSGI app"),
+    ],
+)
+def test_what_cannot_be_served(
+    reference: str, said: str, empty: Path, run: Callable[..., Any]
+) -> None:
+    done = run("run", reference)
+    assert done.status == 1 and said in done.err and len(done.err.splitlines()) == 1
