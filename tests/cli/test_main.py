@@ -52,8 +52,13 @@ def test_every_group_has_help(group: str, run: Callable[..., Any]) -> None:
         (("--verbose",), "there is no option '--verbose'"),
         (("ps", "--jsn"), "Did you mean '--json'?"),
         (("down", "now"), "'now' is one argument too many"),
-        (("scale", "one", "many"), "invalid int value: 'many'"),
+        (("scale", "one", "many"), "'many' is not a number from 0 up"),
         (("restart",), "APP"),
+        (("ps", "--watch", "0"), "'0' is not a number of seconds above 0"),
+        (("ps", "--watch", "nan"), "'nan' is not a number of seconds above 0"),
+        (("call", "a.b", "--timeout", "soon"), "'soon' is not a number of seconds above 0"),
+        (("logs", "-n", "-1"), "'-1' is not a number"),
+        (("run", "a:b", "--port", "65536"), "there is no port 65536"),
     ],
 )
 def test_mistakes(words: tuple[str, ...], said: str, run: Callable[..., Any]) -> None:
@@ -114,6 +119,22 @@ def test_the_status_of_those_who_exit(
 ) -> None:
     _raising(SystemExit(3), monkeypatch)
     assert run("version").status == 3
+
+
+def test_what_cannot_be_written_is_escaped(tmp_path: Path) -> None:
+    code = (
+        "import sys; from skerry.cli import main, serving\n"
+        "serving.version = lambda as_json: print('\\ud800 \\u2713') or 0\n"
+        "sys.exit(main.main(['version']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "\\ud800 \\u2713\n"), done.stderr
 
 
 def test_nobody_reads(empty: Path) -> None:

@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .conftest import spawn
 
 
 def _get(url: str, process: subprocess.Popen[str]) -> bytes:
@@ -22,6 +25,7 @@ def _get(url: str, process: subprocess.Popen[str]) -> bytes:
                 return content
         except OSError:
             assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,16 @@ def test_an_app_is_served_until_ctrl_c(
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stderr is not None and f"at http://127.0.0.1:{port}" in process.stderr.read()
+
+
+def test_a_port_that_is_taken(planted: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = spawn("run", "greeter.app:app", "--port", port, cwd=planted / "greeter")
+    assert done.status > 0
+    assert "address already in use" in done.err.lower() and "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,9 @@ _PIPE_CLOSED = 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what a command line says; its exit status."""
     name, rest = _split(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Other people's text is shown: what this terminal cannot write is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _run(name, rest)
         sys.stdout.flush()
@@ -100,7 +104,7 @@ def _complain(who: str, error: Exception) -> int:
         note(paint(f"{who}: {text}", "red", sys.stderr))
     except OSError:
         pass  # nobody reads that either
-    return getattr(error, "status", 1) if isinstance(error, Failed) else 1
+    return error.status if isinstance(error, Failed) else 1
 
 
 def _on_purpose(error: Exception) -> bool:

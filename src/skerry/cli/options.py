@@ -7,11 +7,14 @@ added here: every complaint is a ``Failed`` like any other, with the nearest wor
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from .output import Failed, nearest
+
+_LAST_PORT = 65535
 
 
 class Option(NamedTuple):
@@ -34,6 +37,32 @@ def switch(*names: str, help: str, dest: str = "") -> Option:
     """An option without a value."""
     settings = {"dest": dest} if dest else {}
     return Option(names, {"action": "store_true", "help": help, **settings})
+
+
+def seconds(text: str) -> float:
+    """A time, longer than none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:  # which NaN is not
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """A number of things, 0 at least."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """A TCP port; 0 is any that is free."""
+    value = count(text)
+    if value > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"there is no port {value}: the last is {_LAST_PORT}")
+    return value
 
 
 class Verb(NamedTuple):

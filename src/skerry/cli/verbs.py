@@ -5,7 +5,7 @@ A table, and nothing that costs time to import: ``skerry ps`` reads it too.
 
 from __future__ import annotations
 
-from .options import Verb, option, switch
+from .options import Verb, count, option, port, seconds, switch
 
 _FILE = option(
     "--file", default="", help="the fleet's file or its folder; else the nearest fleet.toml upward"
@@ -30,7 +30,7 @@ VERBS: dict[str, Verb] = {
             option(
                 "--control-port",
                 metavar="PORT",
-                type=int,
+                type=port,
                 help="serve the control API on this TCP port too, for whoever has the token",
             ),
             _FILE,
@@ -48,7 +48,7 @@ VERBS: dict[str, Verb] = {
                 "-w",
                 metavar="SECONDS",
                 nargs="?",
-                type=float,
+                type=seconds,
                 const=1.0,
                 default=0.0,
                 help="show it again every so often (1)",
@@ -70,7 +70,9 @@ VERBS: dict[str, Verb] = {
                 help="apps, instances, backings; else all",
             ),
             switch("--follow", "-f", help="go on with what comes"),
-            option("--lines", "-n", metavar="N", type=int, default=100, help="so many first (100)"),
+            option(
+                "--lines", "-n", metavar="N", type=count, default=100, help="so many first (100)"
+            ),
             switch("--json", dest="as_json", help="print one JSON object for each line"),
             _FILE,
         ),
@@ -86,7 +88,7 @@ VERBS: dict[str, Verb] = {
         "run so many instances of an app",
         (
             _APP,
-            option("instances", metavar="N", type=int, help="from 0 to 100"),
+            option("instances", metavar="N", type=count, help="from 0 to 100"),
             _JSON,
             _FILE,
         ),
@@ -107,7 +109,11 @@ VERBS: dict[str, Verb] = {
             option("--json", dest="body", metavar="BODY", help="the body; - for stdin, @FILE"),
             option("--data", metavar="BODY", help="a body that is not JSON; - for stdin, @FILE"),
             option(
-                "--timeout", metavar="SECONDS", type=float, default=60.0, help="for the answer (60)"
+                "--timeout",
+                metavar="SECONDS",
+                type=seconds,
+                default=60.0,
+                help="for the answer (60)",
             ),
             switch("--verbose", "-v", help="show request, status, headers and time on stderr"),
             _FILE,
@@ -186,11 +192,11 @@ VERBS: dict[str, Verb] = {
         (
             option("reference", metavar="MODULE:APP", help="imported from the current folder"),
             option("--host", metavar="HOST", default="127.0.0.1", help="where to (127.0.0.1)"),
-            option("--port", metavar="PORT", type=int, default=8000, help="where to (8000)"),
+            option("--port", metavar="PORT", type=port, default=8000, help="where to (8000)"),
             option(
                 "--drain",
                 metavar="SECONDS",
-                type=float,
+                type=seconds,
                 default=10.0,
                 help="that requests have to finish at the end (10)",
             ),
