@@ -24,9 +24,9 @@ from skerry.core.errors import (
     UnsupportedMediaType,
 )
 
-from . import naming
+from . import docstrings, naming
 from .operation import Answer, Body, Contract, Operation, Parameter
-from .schema import Schema, Schemas
+from .schema import Schema, Schemas, described
 
 PROBLEM_JSON = "application/problem+json"
 _STREAMS = {
@@ -184,10 +184,11 @@ class _Writer:
             "detail": {"type": "string"},
         }
         hints = get_type_hints(problem, include_extras=True)
-        for member in problem.members:
-            properties[member] = self._schemas.of(hints[member])
-        made: Schema = {"title": name, "type": "object", "properties": properties}
         text = inspect.cleandoc(problem.__dict__.get("__doc__") or "")
+        text, said = docstrings.split(text, problem.members)
+        for member in problem.members:
+            properties[member] = described(self._schemas.of(hints[member]), said.get(member, ""))
+        made: Schema = {"title": name, "type": "object", "properties": properties}
         if text:
             made = {"title": name, "description": text} | made
         return made | {"required": ["type", "title", "status", *problem.members]}

@@ -8,7 +8,7 @@ components; everything else is written where it is used.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any, get_origin
@@ -16,7 +16,7 @@ from typing import Any, get_origin
 import msgspec
 from msgspec import NODEFAULT
 
-from . import foreign, naming, patterns, rules, shape
+from . import docstrings, foreign, naming, patterns, rules, shape
 from .explain import fits
 from .reader import shape_of
 from .rules import Rule
@@ -125,14 +125,16 @@ class Schemas:
 
     def _definition(self, type: Any, part: Shape) -> Schema:
         head: Schema = {"title": naming.title_of(type)}
-        text = _docstring(type)
+        text, said = _docstring(type), dict[str, str]()
+        if isinstance(part, shape.Record) and not part.positional:
+            text, said = docstrings.split(text, {field.name for field in part.fields})
         if text:
             head["description"] = text
         match part:
             case shape.Record() if part.positional:
                 return head | self._positional(part)
             case shape.Record():
-                return head | self._record(part)
+                return head | self._record(part, said)
             case shape.Choice():
                 return head | _choice(part)
         raise AssertionError(part)
@@ -164,9 +166,7 @@ class Schemas:
         notes = at.notes
         if notes.title:
             made["title"] = notes.title
-        if notes.description:
-            more = made.get("description")
-            made["description"] = f"{notes.description} {more}" if more else notes.description
+        made = described(made, notes.description)
         if notes.examples:
             made["examples"] = [
                 msgspec.to_builtins(one, enc_hook=foreign.enc_hook) for one in notes.examples
@@ -180,14 +180,14 @@ class Schemas:
             made["propertyNames"] = names
         return made
 
-    def _record(self, at: shape.Record) -> Schema:
+    def _record(self, at: shape.Record, said: Mapping[str, str]) -> Schema:
         properties: Schema = {}
         required: list[str] = []
         if at.tag is not None:
             properties[at.tag[0]] = _choice(shape.Choice(None, (at.tag[1],)))
             required.append(at.tag[0])
         for field in at.fields:
-            properties[field.key] = self._schema(field.shape)
+            properties[field.key] = described(self._schema(field.shape), said.get(field.name, ""))
             if field.required:
                 required.append(field.key)
             elif field.default is not NODEFAULT:
@@ -235,6 +235,12 @@ class Schemas:
         return made
 
 
+def described(made: Schema, text: str) -> Schema:
+    """``made`` with ``text`` before what it says already."""
+    more = made.get("description")
+    return made | {"description": f"{text} {more}" if more else text} if text else made
+
+
 def _default(at: Shape, value: Any) -> Schema:
     try:
         text = msgspec.json.encode(value, enc_hook=foreign.enc_hook)
@@ -262,9 +268,17 @@ def _docstring(type: Any) -> str:
 def _choice(at: shape.Choice) -> Schema:
     types = list(dict.fromkeys(_JSON_TYPES[type(value)] for value in at.values))
     made: Schema = {"type": types[0] if len(types) == 1 else types}
-    if len(at.values) == 1:
+    names = _member_names(at)
+    if len(at.values) == 1 and not names:
         return made | {"const": at.values[0]}
-    return made | {"enum": list(at.values)}
+    return made | {"enum": list(at.values)} | ({"x-enum-varnames": names} if names else {})
+
+
+def _member_names(at: shape.Choice) -> list[str]:
+    """The names of an enumeration's members, where they say more than the values."""
+    members = at.type if isinstance(at.type, type) and issubclass(at.type, Enum) else ()
+    names = [member.name for member in members]
+    return names if names != [str(value).upper() for value in at.values] else []
 
 
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
