@@ -19,6 +19,7 @@ from .shapes import (
     Ref,
     Scalar,
     Shape,
+    TupleOf,
     Union,
 )
 
@@ -36,6 +37,7 @@ _SCALARS = {
     "date": "dt.date",
     "datetime": "dt.datetime",
     "time": "dt.time",
+    "timedelta": "dt.timedelta",
     "uuid": "UUID",
     "decimal": "Decimal",
 }
@@ -94,6 +96,8 @@ class Speller:
                 return f"{self.use('Literal')}[{', '.join(self.value(v) for v in values)}]"
             case ListOf(item):
                 return f"list[{self._hint(item)}]"
+            case TupleOf(items):
+                return f"tuple[{', '.join(map(self._hint, items))}]"
             case MapOf(value):
                 return f"dict[str, {self._hint(value)}]"
             case Nullable(inner):
@@ -125,7 +129,7 @@ class Speller:
                 return {self._plan.classes[key].name}
             case ListOf(inner) | MapOf(inner) | Nullable(inner):
                 return self.names_in(inner)
-            case Union(members):
+            case Union(members) | TupleOf(members):
                 return set().union(*(self.names_in(member) for member in members))
         return set()
 

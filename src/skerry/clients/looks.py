@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .document import Node
-from .shapes import Anything, Literals, Nullable, Ref, Scalar, Shape, Union
+from .shapes import Anything, Enumeration, Literals, Nullable, Ref, Scalar, Shape, Union
 
 MEANING = frozenset(
     (
@@ -123,3 +123,25 @@ def singular(hint: str) -> str:
     if hint.endswith("s") and not hint.endswith(("ss", "us", "is")) and len(hint) > 3:
         return hint[:-1]
     return f"{hint} item"
+
+
+def values_of(values: list[Any], labels: list[str], *, named: bool) -> Shape | Enumeration:
+    """What may have these values and no others.
+
+    Args:
+        labels: what the values are called, where the contract says so.
+        named: whether it has a name of its own, which it keeps where it can.
+    """
+    if values and all(isinstance(value, str) for value in values):
+        if labels or (named and len(values) > 1) or sum(len(v) + 4 for v in values) > SHORT:
+            return Enumeration("", list(values), labels)
+        return Literals(tuple(values))
+    if any(isinstance(value, bool) for value in values):
+        return Scalar("bool") if all(isinstance(v, bool) for v in values) else Anything()
+    if any(isinstance(value, float) for value in values):
+        return Scalar("float")
+    if not values:
+        return Anything()
+    if labels and all(isinstance(value, int) for value in values):
+        return Enumeration("", list(values), labels)
+    return Literals(tuple(values))

@@ -49,6 +49,7 @@ from .shapes import (
     Ref,
     Scalar,
     Shape,
+    TupleOf,
     Union,
 )
 
@@ -62,6 +63,7 @@ _SCALARS: dict[str, Any] = {
     "date": dt.date,
     "datetime": dt.datetime,
     "time": dt.time,
+    "timedelta": dt.timedelta,
     "uuid": UUID,
     "decimal": Decimal,
 }
@@ -186,6 +188,8 @@ class _Maker:
                 return Literal[values]
             case ListOf(item):
                 return list[self.of(item)]  # type: ignore[misc]
+            case TupleOf(items):
+                return tuple[tuple(map(self.of, items))]  # type: ignore[misc]
             case MapOf(value):
                 return dict[str, self.of(value)]  # type: ignore[misc]
             case Nullable(inner):

@@ -43,6 +43,7 @@ from .shapes import (
     Refusal,
     Scalar,
     Shape,
+    TupleOf,
     Union,
 )
 from .tags import inside, single, tags_of
@@ -154,6 +155,8 @@ class _Planner:
         match shape:
             case ListOf(inner):
                 return ListOf(self._lift(inner, f"{hint} item"))
+            case TupleOf(items):
+                return TupleOf(tuple(self._lift(item, f"{hint} item") for item in items))
             case MapOf(inner):
                 return MapOf(self._lift(inner, f"{hint} value"))
             case Nullable(inner):
@@ -350,6 +353,8 @@ def _without_files(shape: Shape) -> Shape:
             return Scalar("str")
         case ListOf(inner):
             return ListOf(_without_files(inner))
+        case TupleOf(items):
+            return TupleOf(tuple(map(_without_files, items)))
         case MapOf(inner):
             return MapOf(_without_files(inner))
         case Nullable(inner):

@@ -19,6 +19,7 @@ from .shapes import (
     Ref,
     Scalar,
     Shape,
+    TupleOf,
     Union,
 )
 
@@ -159,7 +160,7 @@ class Plan:
                 return frozenset({"str"})
             case Literals(values):
                 return frozenset({"str" if isinstance(v, str) else "int" for v in values})
-            case ListOf():
+            case ListOf() | TupleOf():
                 return frozenset({"array"})
             case MapOf():
                 return frozenset({"object"})

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from .document import Node
+from .flat import flatten
 from .schemas import Schemas
 from .shapes import Field, Refusal
 
@@ -42,7 +43,7 @@ class Refusals:
         return keys
 
     def _one(self, schema: Node, status: int | str, hint: str) -> str:
-        flat = self._schemas.flatten(schema)
+        flat = flatten(schema)
         if not flat.properties:
             return GENERAL
         target = schema.follow()
@@ -67,7 +68,7 @@ class Refusals:
 
     def _fields(self, schema: Node, name: str, *, standard: bool) -> list[Field]:
         """The members; those that every problem has are no members of their own."""
-        fields = self._schemas.fields(self._schemas.flatten(schema), name)
+        fields = self._schemas.fields(flatten(schema), name)
         return [f for f in fields if not (standard and f.name in _STANDARD)]
 
 

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from .discriminators import Discriminators
 from .document import Node
+from .flat import Flat, alternatives, flatten
 from .looks import (
     MEANING,
-    SHORT,
     is_long,
     is_null,
-    is_object,
     name_of,
-    names_under,
     nullable,
     replaced,
     says_something,
     singular,
     union,
+    values_of,
 )
 from .names import words
 from .shapes import (
@@ -36,7 +34,6 @@ from .shapes import (
     Enumeration,
     Field,
     ListOf,
-    Literals,
     MapOf,
     Named,
     Nullable,
@@ -45,13 +42,17 @@ from .shapes import (
     Scalar,
     ScalarKind,
     Shape,
+    TupleOf,
     Union,
 )
 
 _FORMATS: dict[str, ScalarKind] = {
     "date-time": "datetime",
     "date": "date",
+    "date-time-local": "datetime",
     "time": "time",
+    "time-local": "time",
+    "iso8601-duration": "timedelta",
     "uuid": "uuid",
     "decimal": "decimal",
     "byte": "bytes",
@@ -59,23 +60,6 @@ _FORMATS: dict[str, ScalarKind] = {
     "binary": "file",
 }
 _DEPTH = 80  # of schemas in schemas; real ones stay under 20
-
-
-@dataclass(slots=True)
-class Flat:
-    """A schema and all that ``allOf`` adds to it, laid side by side.
-
-    Attributes:
-        others: what is no object: unions, scalars and references to them.
-    """
-
-    properties: dict[str, Node] = field(default_factory=dict)
-    required: set[str] = field(default_factory=set)
-    additional: Node | None = None
-    others: list[Node] = field(default_factory=list)
-    description: str = ""
-    nullable: bool = False
-    is_object: bool = False
 
 
 class Schemas:
@@ -190,8 +174,9 @@ class Schemas:
             return self._several_types(node, hint, key, named)
         shape = self._union_of_children(node, key) if named else None
         if shape is None:
-            if any(node.items(word) for word in ("allOf", "oneOf", "anyOf")):
-                shape = self._composed(node, hint, key, named)
+            parts, choices = _composition(node)
+            if parts or choices:
+                shape = self._composed(node, parts, choices, hint, key, named)
             else:
                 shape = self._plain(node, hint, key)
         return nullable(shape) if node.flag("nullable") else shape
@@ -211,6 +196,11 @@ class Schemas:
         if kind == "object":
             return self._object(node, hint, key)
         if kind == "array":
+            row = list(node.items("prefixItems"))
+            if row and value.get("minItems") == value.get("maxItems") == len(row):
+                return TupleOf(
+                    tuple(self.read(item, f"{hint} {i}") for i, item in enumerate(row, 1))
+                )
             item = node.step("items")
             return ListOf(Anything() if item is None else self.read(item, singular(hint)))
         return self._scalar(node, kind)
@@ -249,7 +239,7 @@ class Schemas:
         return nullable(shape) if "null" in node.value["type"] else shape
 
     def _object(self, node: Node, hint: str, key: str) -> Shape:
-        flat = self.flatten(node)
+        flat = flatten(node)
         if flat.properties:
             return self._record(flat, hint, key, deprecated=node.flag("deprecated"))
         return self._map(node, hint)
@@ -302,78 +292,25 @@ class Schemas:
             deprecated=node.flag("deprecated"),
         )
 
-    def flatten(self, node: Node, seen: frozenset[str] = frozenset()) -> Flat:
-        """An object with everything that ``allOf`` adds to it, references followed."""
-        node = node.follow()
-        flat = Flat()
-        if isinstance(node.value, bool):
-            return flat
-        node.object()
-        if node.id in seen:
-            node.fail("this schema is part of itself by allOf")
-        seen |= {node.id}
-        for part in node.items("allOf"):
-            self._merge(flat, part, seen)
-        value = node.value
-        for name, child in node.children("properties"):
-            known = flat.properties.get(name)
-            if known is None or says_something(child):
-                flat.properties[name] = child
-        flat.required |= set(names_under(node, "required"))
-        extra = node.step("additionalProperties")
-        if extra is not None and isinstance(extra.value, dict) and extra.value:
-            flat.additional = extra
-        flat.description = node.prose("description") or flat.description or node.prose("title")
-        flat.is_object = flat.is_object or value.get("type") == "object" or "properties" in value
-        return flat
-
-    def _merge(self, flat: Flat, part: Node, seen: frozenset[str]) -> None:
-        target = part.follow()
-        if isinstance(target.value, bool) or not says_something(target):
-            return
-        target.object()
-        if target.id in seen:
-            part.fail("this schema is part of itself by allOf")
-        if not is_object(target):
-            flat.others.append(part)
-            return
-        inner = self.flatten(target, seen)
-        for name, child in inner.properties.items():
-            if name not in flat.properties or says_something(child):
-                flat.properties[name] = child
-        flat.required |= inner.required
-        flat.additional = inner.additional or flat.additional
-        flat.others += inner.others
-        for word in ("oneOf", "anyOf"):
-            if any(is_object(m.follow()) for m in target.items(word)):
-                flat.others.append(replaced(target, {word: target.value[word]}))
-        flat.is_object = True
-        flat.description = flat.description or inner.description
-
-    def _composed(self, node: Node, hint: str, key: str, named: bool) -> Shape:
+    def _composed(
+        self, node: Node, parts: list[Node], choices: list[Node], hint: str, key: str, named: bool
+    ) -> Shape:
         """A schema of ``allOf``, ``oneOf`` or ``anyOf``, or several of them."""
-        parts = [part for part in node.items("allOf") if says_something(part)]
-        alternatives = [
-            member
-            for word in ("oneOf", "anyOf")
-            for member in node.items(word)
-            if says_something(member, requirements=False)
-        ]
         alone = "properties" not in node.value
-        if len(parts) == 1 and alone and not alternatives:
+        if len(parts) == 1 and alone and not choices:
             return (
                 self.read(parts[0], hint)
                 if "$ref" in parts[0].value
                 else self._inline(parts[0], hint, named=named, key=key)
             )
-        if alternatives and not parts and alone:
-            return self._union(node, alternatives, hint, key, named)
-        flat = self.flatten(node)
-        flat.others += alternatives
+        if choices and not parts and alone:
+            return self._union(node, choices, hint, key, named)
+        flat = flatten(node)
+        flat.others += choices
         return self._merged(node, flat, hint, key)
 
     def _merged(self, node: Node, flat: Flat, hint: str, key: str) -> Shape:
-        objects = [other for other in flat.others if self._alternatives(other)]
+        objects = [other for other in flat.others if alternatives(other)]
         if flat.properties and not objects:
             return self._record(flat, hint, key)
         if not flat.properties:
@@ -385,8 +322,8 @@ class Schemas:
             return next((shape for shape in shapes if shape != Anything()), Anything())
         # What all have in common, in each of the alternatives.
         members: list[Shape] = []
-        for index, choice in enumerate(c for other in objects for c in self._alternatives(other)):
-            extra = self.flatten(choice)
+        for index, choice in enumerate(c for other in objects for c in alternatives(other)):
+            extra = flatten(choice)
             both = Flat(
                 {**flat.properties, **extra.properties},
                 flat.required | extra.required,
@@ -396,14 +333,6 @@ class Schemas:
             label = label if not label.isdigit() else str(index + 1)
             members.append(self._record(both, f"{hint} {label}", f"{key}/{index}"))
         return self._alias(union(members), hint, key, flat.description)
-
-    def _alternatives(self, node: Node) -> list[Node]:
-        """The objects that a union is one of; none where it only adds conditions."""
-        target = node.follow()
-        members = [m for word in ("oneOf", "anyOf") for m in target.items(word)]
-        if not members:
-            return [node] if is_object(target) and target.value.get("properties") else []
-        return [m for m in members if self.flatten(m).properties]
 
     def _union(self, node: Node, members: list[Node], hint: str, key: str, named: bool) -> Shape:
         shapes: list[Shape] = []
@@ -444,26 +373,22 @@ class Schemas:
         null = None in values or self._is_nullable(node)
         kept = list(dict.fromkeys(v for v in values if isinstance(v, str | int | float)))
         labels = [str(item.value) for item in node.items("x-enum-varnames")]
-        shape = self._values(node, kept, labels if len(labels) == len(values) else [], named)
+        shape = values_of(kept, labels if len(labels) == len(values) else [], named=named)
         if isinstance(shape, Enumeration):
             shape.name = hint
             shape.description = node.prose("description")
             return nullable(self._register(key, shape)) if null else self._register(key, shape)
         return nullable(shape) if null else shape
 
-    def _values(
-        self, node: Node, values: list[Any], labels: list[str], named: bool
-    ) -> Shape | Enumeration:
-        if all(isinstance(value, str) for value in values) and values:
-            if labels or (named and len(values) > 1) or sum(len(v) + 4 for v in values) > SHORT:
-                return Enumeration("", list(values), labels)
-            return Literals(tuple(values))
-        if any(isinstance(value, bool) for value in values):
-            return Scalar("bool") if all(isinstance(v, bool) for v in values) else Anything()
-        if any(isinstance(value, float) for value in values):
-            return Scalar("float")
-        if not values:
-            return Anything()
-        if labels and all(isinstance(value, int) for value in values):
-            return Enumeration("", list(values), labels)
-        return Literals(tuple(values))
+
+def _composition(node: Node) -> tuple[list[Node], list[Node]]:
+    """What ``allOf`` adds to a schema and what it is one of, without those that only add
+    conditions."""
+    parts = [part for part in node.items("allOf") if says_something(part)]
+    choices = [
+        member
+        for word in ("oneOf", "anyOf")
+        for member in node.items(word)
+        if says_something(member, requirements=False)
+    ]
+    return parts, choices

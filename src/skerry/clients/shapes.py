@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 ScalarKind = Literal[
-    "str", "int", "float", "bool", "bytes", "file", "date", "datetime", "time", "uuid", "decimal"
+    "str",
+    "int",
+    "float",
+    "bool",
+    "bytes",
+    "file",
+    "date",
+    "datetime",
+    "time",
+    "timedelta",
+    "uuid",
+    "decimal",
 ]
 
 
@@ -34,6 +45,13 @@ class Literals:
 @dataclass(frozen=True, slots=True)
 class ListOf:
     item: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class TupleOf:
+    """An array with as many items as this, each of its own shape."""
+
+    items: tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ class Union:
     tags: tuple[tuple[str, str], ...] = ()
 
 
-Shape: TypeAlias = Anything | Scalar | Literals | ListOf | MapOf | Nullable | Ref | Union
+Shape: TypeAlias = Anything | Scalar | Literals | ListOf | TupleOf | MapOf | Nullable | Ref | Union
 
 
 class _NoDefault:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .shapes import Alias, Api, ListOf, Literals, MapOf, Nullable, Record, Ref, Shape, Union
+from .shapes import (
+    Alias,
+    Api,
+    ListOf,
+    Literals,
+    MapOf,
+    Nullable,
+    Record,
+    Ref,
+    Shape,
+    TupleOf,
+    Union,
+)
 
 
 def tags_of(api: Api) -> dict[str, tuple[str, str]]:
@@ -91,7 +103,7 @@ def inside(shape: Shape) -> list[Shape]:
     match shape:
         case ListOf(inner) | MapOf(inner) | Nullable(inner):
             return [inner]
-        case Union(members):
+        case Union(members) | TupleOf(members):
             return list(members)
     return []
 
