@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from .layout import Group, Text, group, lay, quoted
-from .pythonic import Plan, PyArgument, PyOperation
+from .pythonic import Plan, PyArgument, PyOperation, PyRecord
 from .shapes import (
     NO_DEFAULT,
     Answer,
@@ -48,7 +49,7 @@ _SOURCES = {
     "Decimal": "decimal",
     "UUID": "uuid",
     **dict.fromkeys(("UNSET", "Struct", "UnsetType", "field"), "msgspec"),
-    **dict.fromkeys(CORE_PROBLEMS, "skerry.core.errors"),
+    **dict.fromkeys((*CORE_PROBLEMS, "Fault"), "skerry.core.errors"),
     **dict.fromkeys(("SyncClient", "blocking", "blocking_items"), "skerry.clients.sync"),
 }
 _RUNTIME = "skerry.clients.runtime"
@@ -104,7 +105,9 @@ class Speller:
                 text = self._hint(inner)
                 return text if text == "Any" else f"{text} | None"
             case Ref(key) if key in self._plan.classes:
-                return self._plan.classes[key].name
+                named = self._plan.classes[key]
+                core = isinstance(named, PyRecord) and named.core
+                return self.use(named.name) if core else named.name
             case Union():
                 return self._union(shape)
         return self.use("Any")
@@ -144,6 +147,8 @@ class Speller:
             return self.use("UNSET")
         if isinstance(default, tuple):  # a member of an enumeration
             return ".".join(default)
+        if isinstance(default, Decimal):
+            return f"{self.use('Decimal')}({quoted(str(default))})"
         return self.value(default)
 
     def answer(self, operation: PyOperation) -> str:

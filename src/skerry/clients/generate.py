@@ -58,9 +58,13 @@ class Module:
 
     def sections(self) -> list[list[str]]:
         """What the module defines, in order; the endpoints last, for they name all types."""
-        classes = self._plan.classes.values()
+        classes = [
+            one
+            for one in self._plan.classes.values()
+            if not (isinstance(one, PyAlias) or (isinstance(one, PyRecord) and one.core))
+        ]
         return [
-            *(self._class(one) for one in classes if not isinstance(one, PyAlias)),
+            *(self._class(one) for one in classes),
             *self._aliases(),
             *(self._problem(problem) for problem in self._plan.problems if not problem.core),
             self._client(),

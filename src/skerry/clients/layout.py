@@ -127,41 +127,96 @@ def entry(name: str, text: str, width: int) -> str:
 
 
 def prose(text: str, width: int) -> str:
-    """Text from a contract, wrapped: paragraphs are filled, lists, tables and code are kept."""
-    out: list[str] = []
-    paragraph: list[str] = []
-    fenced = False
+    """Text from a contract, wrapped: paragraphs are filled; lists, tables, code and the sections
+    of docstrings keep their lines, unless one is too long."""
+    writer = _Prose(width)
+    for line in textwrap.dedent(_clean(text)).rstrip().split("\n"):
+        writer.add(line)
+    writer.flush()
+    return "\n".join(writer.out).rstrip().lstrip("\n")
 
-    def flush() -> None:
-        if paragraph:
-            out.extend(_fill(" ".join(paragraph), width))
-            paragraph.clear()
 
-    for line in _clean(text).split("\n"):
-        stripped = line.strip()
-        if stripped.startswith(("```", "~~~")):
-            flush()
-            fenced = not fenced
-            out.append(stripped)
-        elif fenced or stripped.startswith("|"):
-            flush()
-            out.append(line.rstrip())
-        elif not stripped:
-            flush()
-            if out and out[-1]:
-                out.append("")
-        elif re.match(r"([-*+•]|\d+[.)]|#{1,6}|>)\s", stripped):
-            flush()
-            out.extend(_fill(stripped, width, hang="  "))
+_LISTED = re.compile(r"([-*+•]|\d+[.)]|#{1,6}|>)\s")
+
+
+class _Prose:
+    """Puts lines together into blocks, and writes each as its kind wants it."""
+
+    def __init__(self, width: int) -> None:
+        self.out: list[str] = []
+        self._width = width
+        self._block: list[str] = []
+        self._keeping = False  # list items and indented lines: not a paragraph
+        self._fenced = False
+        self._entries = False  # under a heading as NumPy's docstrings have them
+
+    def add(self, line: str) -> None:
+        line = line.rstrip()
+        bare = line.strip()
+        if bare.startswith(("```", "~~~")):
+            self.flush()
+            self._fenced = not self._fenced
+            self.out.append(bare)
+        elif self._fenced or bare.startswith("|"):
+            self.flush()
+            self.out.append(line)
+        elif not bare:
+            self.flush()
+            self._entries = False
+            if self.out and self.out[-1]:
+                self.out.append("")
+        elif re.fullmatch(r"-{3,}|={3,}", bare) and len(self._block) == 1:
+            self._block.append(line)
+            self._keeping = self._entries = True
+            self.flush()
         else:
-            paragraph.append(stripped)
-    flush()
-    return "\n".join(out).strip()
+            self._add_text(line, bare)
+
+    def _add_text(self, line: str, bare: str) -> None:
+        listed = _LISTED.match(bare)
+        depth = _depth(line)
+        if self._block:
+            first = self._block[0]
+            deeper = depth > _depth(first)
+            heads = deeper and not self._keeping and self._block[-1].endswith(":")
+            entry = self._entries and (deeper or depth == 0)
+            if listed or heads or entry or (self._keeping and not deeper and not self._entries):
+                self.flush()
+        if not self._block:
+            self._keeping = bool(listed) or depth > 0 or self._entries
+        self._block.append(line)
+
+    def flush(self) -> None:
+        block, self._block = self._block, []
+        if not block:
+            return
+        fits = all(len(line) <= self._width for line in block)
+        if self._keeping and fits:
+            self.out += block
+            return
+        depth = _depth(block[0])
+        hang = ""
+        if self._keeping:
+            plain = self._entries or not depth
+            usual = 2 if _LISTED.match(block[0].strip()) else 0 if plain else 4
+            more = _depth(block[1]) - depth if len(block) > 1 else usual
+            hang = " " * (depth + more)
+        text = " ".join(line.strip() for line in block)
+        self.out += _fill(text, self._width, " " * depth if self._keeping else "", hang)
 
 
-def _fill(text: str, width: int, hang: str = "") -> list[str]:
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _fill(text: str, width: int, indent: str, hang: str) -> list[str]:
     return textwrap.wrap(
-        text, max(width, 30), subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+        text,
+        max(width, 30),
+        initial_indent=indent,
+        subsequent_indent=hang,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -186,4 +241,4 @@ def summary(text: str, width: int) -> tuple[str, str]:
         sentence = re.match(r"(.{10,}?[.!?])\s+(?=[A-Z`\[(])", first)
         if sentence and len(sentence.group(1)) <= width:
             return sentence.group(1), f"{first[sentence.end() :]}\n\n{rest}".strip()
-    return first, rest.strip()
+    return first, rest.rstrip().lstrip("\n")

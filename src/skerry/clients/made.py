@@ -125,9 +125,10 @@ class _Maker:
         # Records may contain one another, so what their fields are is said when all exist;
         # msgspec looks at annotations only when it makes a decoder.
         for key, record in records.items():
-            self._types[key].__annotations__ = {
-                field.name: self._hint(field) for field in record.fields
-            }
+            if not record.core:
+                self._types[key].__annotations__ = {
+                    field.name: self._hint(field) for field in record.fields
+                }
         problems = {problem.name: self._problem(problem) for problem in plan.problems}
         operations = {
             operation.name: MadeOperation(
@@ -141,6 +142,9 @@ class _Maker:
         )
 
     def _record(self, record: PyRecord) -> type[Struct]:
+        if record.core:
+            known: type[Struct] = getattr(errors, record.name)
+            return known
         fields = [
             (f.name, Any, msgspec.field(name=f.wire, **self._default(f.default)))
             for f in record.fields

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
+from skerry.contract.docstrings import split
 from skerry.core import errors
 
 from .names import constant, pascal, safe, snake, unique
+from .notes import argument_doc, deprecated, field_doc
 from .pythonic import (
     UNSET_DEFAULT,
     Plan,
@@ -30,12 +33,12 @@ from .shapes import (
     NO_DEFAULT,
     Alias,
     Api,
-    Argument,
     Enumeration,
     Field,
     ListOf,
     Literals,
     MapOf,
+    Named,
     Nullable,
     Operation,
     Record,
@@ -64,6 +67,7 @@ _PROBLEM_NAMES = frozenset(
 )
 _UNWRITABLE = re.compile(r'[\\"\x00-\x1f]')
 """Names of properties that msgspec cannot have; no contract that means well has them."""
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _CLIENT_NAMES = frozenset({"close", "connect", "sync"})
 
 
@@ -83,23 +87,36 @@ def plan(
     client = unique(pascal(snake(app, "api"), "Api"), taken)
     taken |= {client, f"{client}Sync"}
     names: dict[str, str] = {}
+    core = set() if standalone else {key for key, named in api.named.items() if _is_fault(named)}
+    taken |= {errors.Fault.__name__ for _ in core}
     for key, named in api.named.items():
-        names[key] = unique(pascal(named.name), taken)
+        names[key] = errors.Fault.__name__ if key in core else unique(pascal(named.name), taken)
         taken.add(names[key])
     made = Plan(api, app, client, {}, [], [])
-    _Planner(api, made, names, taken, standalone).run()
+    _Planner(api, made, names, taken, core, standalone).run()
     return made
 
 
 class _Planner:
     def __init__(
-        self, api: Api, made: Plan, names: dict[str, str], taken: set[str], standalone: bool
+        self,
+        api: Api,
+        made: Plan,
+        names: dict[str, str],
+        taken: set[str],
+        core: set[str],
+        standalone: bool,
     ) -> None:
         self._api = api
         self._plan = made
         self._names = names
         self._taken = taken
-        self._core = {} if standalone else _CORE
+        self._core = core
+        self._problem_classes = {
+            key: _CORE[said]
+            for key, refusal in api.refusals.items()
+            if not standalone and (said := (refusal.type, refusal.status or 0)) in _CORE
+        }
         self._sent = self._reachable(
             o.payload.shape for o in api.operations if o.payload is not None
         )
@@ -111,7 +128,12 @@ class _Planner:
         self._asked = self._reachable(a.shape for o in api.operations for a in o.arguments)
         self._received = self._reachable(
             [a.shape for o in api.operations for a in o.answers]
-            + [f.shape for r in api.refusals.values() for f in r.fields]
+            + [
+                f.shape
+                for key, refusal in api.refusals.items()
+                if key not in self._problem_classes
+                for f in refusal.fields
+            ]
         )
 
     def run(self) -> None:
@@ -204,7 +226,10 @@ class _Planner:
                     yield key
 
     def _record(self, key: str, record: Record, name: str, tag: tuple[str, str] | None) -> PyRecord:
-        made = PyRecord(name, _deprecated(record.description, record.deprecated), [])
+        if key in self._core:
+            return PyRecord(name, "", [], core=True)
+        text, said = split(record.description, {field.name for field in record.fields})
+        made = PyRecord(name, deprecated(text, record.deprecated), [])
         if tag is not None:
             made.tag_field, made.tag = tag
         taken: set[str] = set()
@@ -223,7 +248,7 @@ class _Planner:
                     source.name,
                     source.shape if key in self._uploaded else _without_files(source.shape),
                     default,
-                    _field_doc(source, default),
+                    field_doc(source, default, said.get(source.name, "")),
                 )
             )
         made.rename = _rename(made.fields)
@@ -255,6 +280,8 @@ class _Planner:
                 return value
             case Scalar("float") if isinstance(value, int | float) and not isinstance(value, bool):
                 return float(value)
+            case Scalar("decimal") if isinstance(value, str) and _DECIMAL.fullmatch(value):
+                return Decimal(value)
             case Literals(values) if value in values and not isinstance(value, bool):
                 return value
             case Ref(key) if isinstance(self._api.named.get(key), Enumeration):
@@ -267,9 +294,8 @@ class _Planner:
     def _problems(self) -> dict[str, PyProblem]:
         made: dict[str, PyProblem] = {GENERAL: PyProblem("Problem", "", [], core=True)}
         for key, refusal in self._api.refusals.items():
-            core = self._core.get((refusal.type, refusal.status or 0))
-            if core is not None:
-                made[key] = PyProblem(core.__name__, "", [], core=True)
+            if key in self._problem_classes:
+                made[key] = PyProblem(self._problem_classes[key].__name__, "", [], core=True)
                 continue
             name = pascal(refusal.name)
             if not refusal.type and not name.endswith(("Error", "Exception", "Problem", "Failure")):
@@ -280,7 +306,7 @@ class _Planner:
         return made
 
     def _problem(self, refusal: Refusal, name: str) -> PyProblem:
-        doc = refusal.description
+        doc, said = split(refusal.description, {field.name for field in refusal.fields})
         if refusal.title and refusal.title not in doc:
             doc = f"{refusal.title}.\n\n{doc}".strip()
         made = PyProblem(name, doc, [], refusal.status, refusal.type, refusal.title)
@@ -297,7 +323,7 @@ class _Planner:
             default = UNSET_DEFAULT
             if source.required:
                 default = NO_DEFAULT if only is None else only
-            doc = _field_doc(source, default)
+            doc = field_doc(source, default, said.get(source.name, ""))
             made.fields.append(PyField(attribute, source.name, source.shape, default, doc))
         return made
 
@@ -329,7 +355,7 @@ class _Planner:
             if not required:
                 default = self._usable(source.default, source.shape)
                 default = None if default is NO_DEFAULT or default in ([], {}) else default
-            doc = _argument_doc(source, default)
+            doc = argument_doc(source, default)
             made.append(
                 PyArgument(
                     name, source, source.shape, required, default, doc, source.where == "path"
@@ -344,6 +370,16 @@ class _Planner:
             )
         yield from (a for a in made if not a.positional and a.required)
         yield from (a for a in made if not a.positional and not a.required)
+
+
+def _is_fault(named: Named) -> bool:
+    """Whether this is the ``Fault`` that every contract of Skerry's has."""
+    return (
+        isinstance(named, Record)
+        and named.name == errors.Fault.__name__
+        and [(f.name, f.shape, f.required) for f in named.fields]
+        == [(name, Scalar("str"), True) for name in errors.Fault.__struct_fields__]
+    )
 
 
 def _without_files(shape: Shape) -> Shape:
@@ -388,45 +424,3 @@ def _enum(named: Enumeration, name: str) -> PyEnum:
         taken.add(member)
         members.append((member, value))
     return PyEnum(name, named.description, members)
-
-
-def _deprecated(text: str, deprecated: bool) -> str:
-    if not deprecated or text.lower().startswith("deprecated"):
-        return text
-    return f"{text}\n\nDeprecated.".strip()
-
-
-def _field_doc(source: Field, default: Any) -> str:
-    notes = []
-    if source.default is not NO_DEFAULT and default is UNSET_DEFAULT:
-        notes.append(f"Default: {_short(source.default)}.")
-    if source.read_only:
-        notes.append("Set by the server.")
-    if source.write_only:
-        notes.append("Never sent back.")
-    if source.deprecated and "deprecated" not in source.description.lower():
-        notes.append("Deprecated.")
-    return _with_notes(source.description, notes)
-
-
-def _argument_doc(source: Argument, default: Any) -> str:
-    notes = []
-    if source.mint:
-        notes.append("Made for this call when not given.")
-    if source.default not in (NO_DEFAULT, None) and default is None:
-        notes.append(f"Default: {_short(source.default)}.")
-    if source.deprecated and "deprecated" not in source.description.lower():
-        notes.append("Deprecated.")
-    return _with_notes(source.description, notes)
-
-
-def _with_notes(text: str, notes: list[str]) -> str:
-    text = text.strip()
-    if text and notes and text[-1] not in ".!?:;":
-        text += "."
-    return " ".join([text, *notes]).strip()
-
-
-def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."

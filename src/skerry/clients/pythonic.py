@@ -40,7 +40,8 @@ class PyField:
 
 @dataclass(slots=True)
 class PyRecord:
-    """``const`` is the attribute that says the tag, and stands for no field."""
+    """``const`` is the attribute that says the tag, and stands for no field; ``core`` where
+    Skerry has the class already."""
 
     name: str
     doc: str
@@ -49,6 +50,7 @@ class PyRecord:
     tag: str = ""
     const: str = ""
     rename: str = ""
+    core: bool = False
 
 
 @dataclass(slots=True)
