@@ -58,13 +58,8 @@ class Module:
 
     def sections(self) -> list[list[str]]:
         """What the module defines, in order; the endpoints last, for they name all types."""
-        classes = [
-            one
-            for one in self._plan.classes.values()
-            if not (isinstance(one, PyAlias) or (isinstance(one, PyRecord) and one.core))
-        ]
         return [
-            *(self._class(one) for one in classes),
+            *(self._class(one) for one in self._classes()),
             *self._aliases(),
             *(self._problem(problem) for problem in self._plan.problems if not problem.core),
             self._client(),
@@ -94,6 +89,21 @@ class Module:
                 block += [flat] if len(flat) <= self._width else lay(line, 0, 0)
             lines += ["", *block] if lines else block
         return lines
+
+    def _classes(self) -> Iterable[PyRecord | PyEnum]:
+        """Records and enumerations as the contract orders them, but those that a default names
+        before it."""
+        classes = self._plan.classes.values()
+        enums = {one.name: one for one in classes if isinstance(one, PyEnum)}
+        found: dict[str, PyRecord | PyEnum] = {}
+        for one in classes:
+            if isinstance(one, PyAlias) or (isinstance(one, PyRecord) and one.core):
+                continue
+            for field in one.fields if isinstance(one, PyRecord) else ():
+                if isinstance(field.default, tuple):
+                    found.setdefault(field.default[0], enums[field.default[0]])
+            found.setdefault(one.name, one)
+        return found.values()
 
     def _class(self, made: PyRecord | PyEnum) -> list[str]:
         return self._enum(made) if isinstance(made, PyEnum) else self._record(made)
