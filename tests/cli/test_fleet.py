@@ -97,6 +97,15 @@ def test_calls_that_cannot_be_made(small: Path) -> None:
         assert "Traceback" not in done.err and done.out == ""
 
 
+def test_bytes_that_are_not_text(small: Path) -> None:
+    raw = os.fsdecode(b"\xff")
+    wrong = call(small, "greeter.greet", "--json", raw)
+    assert wrong.status == 2 and "--json is not JSON" in wrong.err
+    for words in ((f"name={raw}",), ("name=a", f"x-tenant={raw}")):
+        done = call(small, "greeter.greeting", *words)
+        assert done.status == 1 and "fault of Skerry" not in done.err, done
+
+
 def test_counts_show(small: Path) -> None:
     call(small, "greeter.greeting", "name=x")
     deadline = time.monotonic() + 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from skerry.cli import main as entry
 from skerry.cli import serving
 from skerry.cli.verbs import GROUPS, VERBS
 
+from .conftest import Ran
+
 
 def test_help_lists_every_verb(run: Callable[..., Any]) -> None:
     for words in (("--help",), ("-h",), ("help",)):
@@ -21,6 +24,7 @@ def test_help_lists_every_verb(run: Callable[..., Any]) -> None:
         assert done.status == 0
         for name, verb in VERBS.items():
             assert f"  {name}" in done.out and verb.summary in done.out
+        assert all(f"  {name}" in done.out for name in ("-C DIR", "--file FILE", "--debug"))
 
 
 def test_without_a_verb_it_is_a_mistake(run: Callable[..., Any]) -> None:
@@ -49,7 +53,11 @@ def test_every_group_has_help(group: str, run: Callable[..., Any]) -> None:
         (("pss",), "Did you mean 'ps'?"),
         (("clent", "add"), "Did you mean 'client'?"),
         (("client", "ad"), "Did you mean 'add'?"),
-        (("--verbose",), "there is no option '--verbose'"),
+        (("--verson",), "there is no option '--verson'. Did you mean '--version'?"),
+        (("-c", "x", "ps"), "there is no option '-c'. Did you mean '-C'?"),
+        (("-C",), "-C needs a value"),
+        (("--file=", "ps"), "--file needs a value"),
+        (("--file", "x", "init"), "skerry init: it speaks of no fleet, and takes no --file"),
         (("ps", "--jsn"), "Did you mean '--json'?"),
         (("down", "now"), "'now' is one argument too many"),
         (("scale", "one", "many"), "'many' is not a number from 0 up"),
@@ -90,7 +98,7 @@ def test_a_fault_of_ours_is_a_sentence_too(
     done = run("version")
     assert done.status == 1
     assert "skerry version: ZeroDivisionError: oh" in done.err
-    assert "SKERRY_DEBUG=1" in done.err and "Traceback" not in done.err
+    assert "--debug" in done.err and "Traceback" not in done.err
 
 
 def test_debug_shows_the_traceback(
@@ -107,6 +115,60 @@ def test_errors_of_the_system_name_the_file(
 ) -> None:
     _raising(PermissionError(13, "Permission denied", "/etc/x"), monkeypatch)
     assert run("version").err == "skerry version: /etc/x: Permission denied\n"
+
+
+@pytest.mark.parametrize("words", [("--debug", "version"), ("version", "--debug")])
+def test_the_option_does_too(
+    words: tuple[str, str], run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SKERRY_DEBUG", raising=False)
+    assert run(*words).status == 0
+    _raising(ZeroDivisionError("oh"), monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        run(*words)
+    assert run("version", "--", "--debug").status == 2
+
+
+def test_a_verb_is_done_elsewhere(planted: Path, run: Callable[..., Any]) -> None:
+    """Like the verb's own ``--file``, and from the folder of ``-C``."""
+    (planted / "sub").mkdir()
+    asked = ("logs", "greeter")
+    said = run(*asked)
+    assert said.status == 1 and f"no fleet has run in {planted} yet" in said.err
+    for before in (
+        ("-C", str(planted)),
+        ("-C", str(planted / "sub"), "-C", ".."),
+        ("-C", str(planted / "sub"), "--file", "../fleet.toml"),
+        (f"--file={planted}",),
+        ("--file", "nowhere", "--file", str(planted)),
+    ):
+        assert run("-C", "/", *before, *asked) == said
+    assert "nowhere: there is no such fleet file" in run("--file", "nowhere", *asked).err
+    own = run("--file", "nowhere", *asked, "--file", str(planted))
+    assert own == said
+    assert run("-C", "nowhere", "version").err == "skerry: nowhere: No such file or directory\n"
+
+
+def test_the_current_folder_is_gone(empty: Path, run: Callable[..., Any]) -> None:
+    (empty / "gone").mkdir()
+    os.chdir(empty / "gone")
+    (empty / "gone").rmdir()
+    done = run("ps")
+    assert done.status == 1 and "skerry -C DIR" in done.err
+
+
+@pytest.mark.parametrize(
+    ("shell", "ran"),
+    [
+        ('"$@" version >&-', Ran(0, "", "")),
+        ('"$@" pss 2>&-', Ran(2, "", "")),
+        ('"$@" version --json <&- >&- 2>&-', Ran(0, "", "")),
+    ],
+)
+def test_streams_that_are_closed(shell: str, ran: Ran) -> None:
+    command = ["sh", "-c", shell, "sh", sys.executable, "-m", "skerry.cli.main"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == ran
 
 
 def test_ctrl_c_is_quiet(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

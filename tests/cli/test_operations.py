@@ -89,6 +89,13 @@ def test_any_value_arrives(path: str, query: str) -> None:
     assert sent.target.isascii() and " " not in sent.target
 
 
+def test_bytes_are_sent_as_they_were_typed() -> None:
+    words = ["id=\udcff", "tag=\udcfe", "session=\udcfd"]
+    sent = operation("get_box").request(words, None, "")
+    assert sent.target == "/boxes/%FF?tag=%FE"
+    assert sent.headers == {"cookie": "session=%FD"}
+
+
 def test_members_have_the_types_of_the_contract() -> None:
     words = [
         *("id=1", "name=7", "size=7", "open=true", "colour=1", "weight=1.5", "code=12"),

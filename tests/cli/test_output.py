@@ -85,6 +85,13 @@ def test_json_keeps_letters(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(out) == {"name": "Koç"} and "Koç" in out
 
 
+def test_json_is_coloured_on_a_terminal(terminal: Callable[[int], Terminal]) -> None:
+    stream = terminal(80)
+    echo_json({"name": ["Koç", 1.5]})
+    assert "\x1b[32m" in stream.getvalue()
+    assert json.loads(re.sub(r"\x1b\[\d+m", "", stream.getvalue())) == {"name": ["Koç", 1.5]}
+
+
 def test_nearest() -> None:
     assert nearest("qotes", ["quotes", "schools"]) == " Did you mean 'quotes'?"
     assert nearest("zzz", ["b", "a"]) == " There is a, b."

@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .operations import Operation, Sent, operations
-from .output import duration, fail, nearest, note, paint
+from .output import coloured, duration, fail, nearest, note, paint
 from .place import control
+from .pretty import indented, is_json
 from .running import app_in
 
 _LINES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "text/event-stream")
@@ -119,7 +120,7 @@ def _body(operation: Operation, body: str | None, data: str | None) -> tuple[byt
     content = _given("--json", body)
     try:
         json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         fail(f"--json is not JSON: {error}", 2)
     return content, operation.json or _JSON
 
@@ -128,7 +129,7 @@ def _given(option: str, text: str) -> bytes:
     if text == "-":
         return sys.stdin.buffer.read()
     if not text.startswith("@"):
-        return text.encode()
+        return text.encode("utf-8", "surrogateescape")  # as it was typed
     try:
         with open(text[1:], "rb") as file:
             return file.read()
@@ -151,7 +152,7 @@ def _show(answer: http.client.HTTPResponse, url: str) -> int:
     except (OSError, http.client.HTTPException) as error:
         fail(f"{url}: the answer broke off: {str(error) or type(error).__name__}")
     if failed:
-        text = pretty(content) or f"{answer.status} {answer.reason}"
+        text = readable(content) or f"{answer.status} {answer.reason}"
         note(paint(text, "red", sys.stderr))
         return 1
     _print(content)
@@ -159,7 +160,9 @@ def _show(answer: http.client.HTTPResponse, url: str) -> int:
 
 
 def _print(content: bytes) -> None:
-    text = pretty(content)
+    if not content:
+        return
+    text = readable(content, coloured(sys.stdout))
     if text is not None:
         print(text)
         return
@@ -170,13 +173,10 @@ def _print(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def pretty(content: bytes) -> str | None:
-    """JSON indented; other text as it is, None for what is neither, empty for nothing."""
+def readable(content: bytes, colour: bool = False) -> str | None:
+    """JSON indented; other text as it is, None for what is neither."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return None
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text.rstrip("\n")
+    return indented(text, colour) if is_json(text) else text.rstrip("\n")

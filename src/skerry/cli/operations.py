@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from .output import fail, nearest
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_AS_TYPED = "surrogateescape"  # also where it is not UTF-8; what that means is the app's to say
 _FOLLOWED = 20  # references to references, before it must be a circle
 
 
@@ -96,16 +97,17 @@ class Operation(NamedTuple):
                 if parameter.get("required"):
                     fail(f"{self.name} needs {name}=VALUE, which goes into the {where}", 2)
             elif where == "path":
-                path = path.replace(f"{{{name}}}", quote(texts[-1], safe=""))
+                path = path.replace(f"{{{name}}}", quote(texts[-1], "", errors=_AS_TYPED))
             elif where == "query":
                 apart = parameter.get("explode", True)
                 query += [(name, text) for text in (texts if apart else [",".join(texts)])]
             elif where == "header":
                 headers[name] = ",".join(texts)
             else:
-                pair = f"{name}={quote(texts[-1])}"
+                pair = f"{name}={quote(texts[-1], errors=_AS_TYPED)}"
                 headers["cookie"] = f"{headers['cookie']}; {pair}" if "cookie" in headers else pair
-        return f"{path}?{urlencode(query)}" if query else path, headers
+        text = urlencode(query, errors=_AS_TYPED)
+        return f"{path}?{text}" if text else path, headers
 
     def _content(
         self, members: dict[str, Any], body: bytes | None, media_type: str

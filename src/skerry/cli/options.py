@@ -73,7 +73,7 @@ class Verb(NamedTuple):
             function takes its options as arguments and returns the exit status.
         summary: one line.
         options: what it takes.
-        more: what its help says at the end.
+        more: what its help says after them.
     """
 
     place: str
@@ -94,6 +94,7 @@ class Verb(NamedTuple):
 
     def parser(self, name: str) -> Parser:
         parser = Parser(
+            verb=name,
             prog=f"skerry {name}",
             description=f"{self.summary[0].upper()}{self.summary[1:]}.",
             epilog=self.more,
@@ -106,7 +107,17 @@ class Verb(NamedTuple):
 
 
 class Parser(argparse.ArgumentParser):
-    """Fails the way everything here fails."""
+    """Fails the way everything here fails; its help ends with examples."""
+
+    def __init__(self, verb: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._verb = verb
+
+    def format_help(self) -> str:
+        from .examples import EXAMPLES
+
+        lines = "".join(f"  {line}\n" for line in EXAMPLES[self._verb])
+        return f"{super().format_help()}\nexamples:\n{lines}"
 
     def read(self, arguments: Sequence[str]) -> dict[str, Any]:
         """The options by name; they may stand before, between and after other arguments."""

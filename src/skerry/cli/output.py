@@ -42,14 +42,22 @@ def coloured(stream: TextIO) -> bool:
 
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
-    if not coloured(stream or sys.stdout):
-        return text
+    """``text`` in a colour, where ``stream`` (standard output) shows colours."""
+    return tint(text, colour) if coloured(stream or sys.stdout) else text
+
+
+def tint(text: str, colour: str) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 def echo_json(value: Any) -> None:
     """``value`` as indented JSON, on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    if coloured(sys.stdout):
+        from .pretty import indented
+
+        print(indented(json.dumps(value), colour=True))
+    else:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def table(
