@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from skerry.clients.files import write_client
+from skerry.clients.layout import prose
 from skerry.clients.oneof import decoder_of
 from skerry.contract.openapi import document as contract_document
 from skerry.contract.operation import Answer, Body, Contract, Operation, Parameter
@@ -89,10 +91,10 @@ def test_the_same_contract_makes_the_same_module(tmp_path: Path) -> None:
         assert (tmp_path / "a.py").read_bytes() == (tmp_path / "b.py").read_bytes()
 
 
-def test_importing_makes_no_codec(torture: ModuleType) -> None:
-    fresh = msgspec.structs.fields(torture.NewPet)
-    assert fresh
-    assert torture._PUT_PHOTO.decoders == {}
+def test_importing_makes_no_codec(tmp_path: Path) -> None:
+    fresh = generated(TORTURE, tmp_path, "fresh")
+    assert msgspec.structs.fields(fresh.NewPet)
+    assert fresh._PUT_PHOTO.decoders == {}
 
 
 def test_docstrings_are_carried_over(torture: ModuleType) -> None:
@@ -232,3 +234,78 @@ def test_no_text_of_a_contract_gets_out_of_its_quotes(tmp_path: Path) -> None:
         for alias in node.names
     ]
     assert "os" not in imported
+
+
+def test_docstrings_keep_sections_lists_and_code() -> None:
+    text = cleandoc(
+        """
+        Flows
+        together.
+
+        Args:
+            first: short
+                and sweet.
+            second: so long that it does not fit on a line of sixty letters.
+
+        Returns
+        -------
+        int
+            How many there are, which is never so few that it fits.
+
+        - one
+          goes on
+          - and deeper
+        2. two
+
+            if code:
+                keep(it)
+        """
+    )
+    assert prose(text, 60) == cleandoc(
+        """
+        Flows together.
+
+        Args:
+            first: short
+                and sweet.
+            second: so long that it does not fit on a line of sixty
+                letters.
+
+        Returns
+        -------
+        int
+            How many there are, which is never so few that it fits.
+
+        - one
+          goes on
+          - and deeper
+        2. two
+
+            if code:
+                keep(it)
+        """
+    )
+    assert prose(prose(text, 60), 60) == prose(text, 60)
+
+
+def test_what_a_description_says_of_a_field_stands_with_its_notes(tmp_path: Path) -> None:
+    said = "A thing.\n\nAttributes:\n    n: how many.\n    none: stays."
+    thing = {
+        "type": "object",
+        "description": said,
+        "properties": {"n": {"type": "integer", "default": 3}, "m": {"type": "integer"}},
+    }
+    paths = getting({"$ref": "#/components/schemas/Thing"})
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}
+    paths["/thing"]["get"]["requestBody"] = {"content": content}
+    made = generated(document(paths, {"Thing": thing}), tmp_path)
+    assert cleandoc(made.Thing.__doc__) == (
+        "A thing.\n\nAttributes:\n    none: stays.\n\nAttributes:\n    n: how many. Default: 3."
+    )
+
+
+def test_a_name_is_no_description(tmp_path: Path) -> None:
+    thing = {"title": "Thing", "type": "object", "properties": {"n": {"type": "integer"}}}
+    ref = {"$ref": "#/components/schemas/Thing"}
+    made = generated(document(getting(ref), {"Thing": thing}), tmp_path)
+    assert made.Thing.__doc__ is None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,22 @@ from uuid import UUID
 import pytest
 
 from skerry.clients.runtime import Client, Endpoint, path, query
-from skerry.core.errors import ConfigError, Invalid, NotFound, Problem, UnexpectedResponse
+from skerry.core.clock import ManualClock
+from skerry.core.errors import (
+    ConfigError,
+    ConnectionLost,
+    Invalid,
+    NotFound,
+    Problem,
+    UnexpectedResponse,
+)
+from skerry.core.service import apply
 from skerry.core.wire import Headers, Request, Response
+from skerry.filters.budget import RetryBudget
+from skerry.filters.retry import Retrier, RetrySettings
+from skerry.telemetry.metrics import Metrics
 
-from .support import FakeApp
+from .support import FakeApp, document, generated, getting
 
 CAT = {"petType": "cat", "id": "12345678-1234-5678-1234-567812345678", "lives": 7}
 
@@ -97,6 +110,44 @@ async def test_an_idempotency_key_is_made_for_each_call(torture: ModuleType) -> 
     assert keys[2] == "mine"
     assert len(set(keys)) == 3
     assert all(request.repeatable for request in app.requests)
+
+
+async def test_every_attempt_of_a_call_has_the_same_key(torture: ModuleType) -> None:
+    keys: list[str | None] = []
+
+    async def breaks(request: Request) -> Response:
+        keys.append(request.headers.get("idempotency-key"))
+        if len(keys) % 3:
+            raise ConnectionLost("after it was sent")
+        headers = Headers.of({"content-type": "application/json"})
+        return Response(201, headers, b'{"name":"x","fee":"1","kind":"cat"}')
+
+    settings, clock = RetrySettings(attempts=3), ManualClock()
+    retry = Retrier(settings, RetryBudget(settings.budget, clock), Metrics(), clock=clock)
+    client = torture.Torture(apply(retry, breaks))
+    pet = torture.NewPet(name="x", fee=Decimal(1), kind=torture.Kind.CAT)
+    for _ in range(2):
+        call = asyncio.ensure_future(client.create_pet(pet))
+        await clock.advance(60.0)
+        assert (await call).name == "x"
+    assert len(keys) == 6
+    first, second = keys[:3], keys[3:]
+    assert None not in keys
+    assert len(set(first)) == len(set(second)) == 1
+    assert first != second
+
+
+async def test_json_goes_before_a_stream_of_it(tmp_path: Path) -> None:
+    paths = getting({"type": "integer"})
+    content = paths["/thing"]["get"]["responses"]["200"]["content"]
+    paths["/thing"]["get"]["responses"]["200"]["content"] = {
+        "text/event-stream": {"schema": {"type": "string"}},
+        **content,
+    }
+    made = generated(document(paths), tmp_path)
+    app = FakeApp().answer(3)
+    assert await made.Things(app).get_thing() == 3
+    assert "event-stream" not in (app.last.headers.get("accept") or "")
 
 
 async def test_problems_by_type(torture: ModuleType) -> None:
