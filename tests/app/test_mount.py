@@ -174,3 +174,57 @@ async def test_what_cannot_be_mounted() -> None:
 def test_the_sync_client() -> None:
     with TestClient(make([])).sync as client:
         assert client.get("/site/own").json() == "own"
+
+
+async def test_middleware_is_not_skipped_by_apps_of_the_same_process() -> None:
+    def closed(app: Any) -> Any:
+        async def refuse(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        return refuse
+
+    app = make([])
+    assert (await app.inside(Request("GET", "/site/own"))).status == 200
+    await app.stop()
+    app.middleware(closed)
+    assert (await app.inside(Request("GET", "/site/own"))).status == 401
+
+
+async def test_a_catch_all_does_not_answer_for_the_apps_health() -> None:
+    app = App("a")
+
+    @app.get("/{slug}")
+    async def page(slug: str) -> str:
+        return slug
+
+    @app.get("/docs")
+    async def docs() -> str:
+        return "our own"
+
+    async with TestClient(app) as client:
+        assert (await client.get("/readyz")).json()["status"] == "ready"
+        assert (await client.get("/other")).json() == "other"
+        assert (await client.get("/docs")).json() == "our own"
+
+
+async def test_the_rest_of_a_path_is_a_plain_parameter_in_the_contract() -> None:
+    app = App("a")
+
+    @app.get("/files/{rest:path}")
+    async def file(rest: str) -> str:
+        return rest
+
+    (operation,) = app.contract().operations
+    assert operation.path == "/files/{rest}"
+
+
+async def test_a_status_without_a_body_has_none() -> None:
+    app = App("a")
+
+    @app.get("/x", status=204)
+    async def x() -> str:
+        return "x"
+
+    with pytest.raises(ConfigError, match="has no body"):
+        await app.start()

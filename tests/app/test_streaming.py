@@ -145,3 +145,40 @@ async def test_ready_answers(app: App) -> None:
         assert (head.status, head.content, head.headers.get("content-length")) == (200, b"", "5")
     with pytest.raises(ConfigError):
         redirect("/", 200)
+
+
+async def test_a_stream_that_never_waits_leaves_room_for_others_and_ends_with_its_reader() -> None:
+    app = App("a")
+    ended: list[bool] = []
+
+    @app.get("/fire")
+    async def fire() -> AsyncIterator[Tick]:
+        try:
+            while True:
+                yield Tick(0)
+        finally:
+            ended.append(True)
+
+    gone = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        pass  # as servers do once the reader has left: return at once
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/fire",
+        "raw_path": b"/fire",
+        "query_string": b"",
+        "headers": [],
+        "client": None,
+    }
+    task = asyncio.create_task(app(scope, receive, send))  # type: ignore[arg-type]
+    await asyncio.sleep(0.02)
+    gone.set()
+    await asyncio.wait_for(task, 5)
+    assert ended == [True]

@@ -98,3 +98,9 @@ def test_standard_problems_say_no_more_than_their_status() -> None:
         response = answer(cls())
         assert response.headers.get("content-type") == "application/problem+json"
         assert response.status == cls.status  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["document", "members", "answered_by", "add_note", "instance"])
+def test_a_member_cannot_hide_what_a_problem_does(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        type("Odd", (Problem,), {"__annotations__": {name: "str"}})

@@ -103,6 +103,7 @@ class App(Routes):
         self._settings: dict[Any, str] = {}
         self._mounts = Mounts()
         self._asgi: ASGIApp | None = None
+        self._wrapped = False
         self._endpoints: list[Endpoint] | None = None
         self._connector: Connector | None = None
         self._running: _Running | None = None
@@ -161,6 +162,7 @@ class App(Routes):
     def middleware(self, factory: Callable[..., ASGIApp], *args: Any, **options: Any) -> None:
         """Put ASGI middleware around the app; what is added last is outermost."""
         self._asgi = factory(self._asgi or self._dispatch, *args, **options)
+        self._wrapped = True
 
     def cors(self, **options: Any) -> None:
         """Allow calls from pages of other origins; see ``CorsSettings`` for the options."""
@@ -256,12 +258,14 @@ class App(Routes):
     async def stop(self) -> None:
         """Close what ``start`` opened, and connections to other apps."""
         running, self._running = self._running, None
-        if running is not None:
-            await running.close()
         connector, self._connector = self._connector, None
-        if connector is not None:
-            await connector.close()
         self._starting = None
+        try:
+            if running is not None:
+                await running.close()
+        finally:
+            if connector is not None:
+                await connector.close()
 
     async def _health(self) -> dict[str, str | None]:
         running = self._running
@@ -288,6 +292,14 @@ class App(Routes):
             service, timeout = running.unmatched, self._server.timeout
         attach(extract(request.headers, system.now(), timeout))
         return service(request)
+
+    @property
+    def inside(self) -> Service[Request, Response]:
+        """What apps of this process are to call: the service, and what middleware is around it.
+
+        Middleware may well decide who is let in, so that where an app runs must not skip it.
+        """
+        return as_service(self) if self._wrapped else self.service
 
     async def _service_when_started(self, request: Request) -> Response:
         await self.start()
@@ -346,7 +358,12 @@ class App(Routes):
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self.stop()
+        try:
+            await self.stop()
+        except Exception as error:
+            log.exception("%s did not close its resources", self.name)
+            await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+            return
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -376,8 +393,9 @@ class _Running:
                 opening.push_async_callback(lifespan.stop)
             for endpoint in endpoints:
                 self._add(endpoint)
+            own = {endpoint.declaration.path for endpoint in endpoints}
             for path, handler in app._builtin.paths.items():
-                if not self.router.knows(path):
+                if path not in own:  # a catch-all does not answer for the app's health
                     self.router.add("GET", path, (handler, path[1:], None))
             self._exit = opening.pop_all()
 

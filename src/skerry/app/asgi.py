@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from skerry.core.clock import system
 from skerry.core.service import Service
 from skerry.core.wire import Headers, Request, Response, Stream
 
@@ -22,6 +23,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_TURN = 0.005  # seconds that one stream may keep the event loop to itself
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", "TRACE"})
 
 
@@ -105,9 +107,15 @@ async def _send_stream(body: Stream, receive: Receive | None, send: Send) -> Non
         task.cancel()
 
     watcher = asyncio.create_task(watch(receive)) if receive is not None else None
+    turn = system.now()
     try:
         async for chunk in body:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # Neither the body nor ``send`` need ever wait: others get their turn all the same,
+            # the watcher among them.
+            if system.now() - turn > _TURN:
+                await asyncio.sleep(0)
+                turn = system.now()
     except asyncio.CancelledError:
         # Only the watcher's own cancellation ends here; the task is not cancelled further out.
         if not gone or task.uncancel() > 0:

@@ -17,12 +17,21 @@ from urllib.parse import parse_qsl
 from skerry.contract.codec import Codec, TextCodec
 from skerry.contract.operation import Answer, Body, Operation, Parameter
 from skerry.core.answer import answer
-from skerry.core.errors import BadRequest, CallError, Fault, Internal, Invalid, Problem, unhandled
+from skerry.core.errors import (
+    BadRequest,
+    CallError,
+    ConfigError,
+    Fault,
+    Internal,
+    Invalid,
+    Problem,
+    unhandled,
+)
 from skerry.core.service import Service
 from skerry.core.wire import JSON, Headers, Request, Response, Stream
 
 from . import markers
-from .binding import Argument, bind, hints_of, is_stream, item_of, split_template_names
+from .binding import Argument, bind, hints_of, is_stream, item_of, place, split_template_names
 from .body import (
     EVENTS,
     NDJSON,
@@ -81,7 +90,7 @@ class Endpoint:
         return Operation(
             name=declared.name,
             method=declared.method,
-            path=declared.path,
+            path=declared.path.replace(":path}", "}"),
             summary=declared.summary or summary.strip(),
             description=description.strip(),
             parameters=tuple(
@@ -124,6 +133,12 @@ class Endpoint:
 
     def _answer(self) -> Answer:
         declared = self.declaration
+        bodyless = declared.status in (204, 205, 304)
+        if bodyless and (self.streams or self.returns not in (None, Response, Any)):
+            raise ConfigError(
+                f"{place(declared.function)}: an answer with status {declared.status} has no "
+                "body; let the function return None"
+            )
         if self.streams:
             item = item_of(self.returns)
             media = EVENTS if item is ServerSentEvent else NDJSON

@@ -122,10 +122,7 @@ class Problem(_Declared):
             for name, hint in cls.__annotations__.items()
             if not name.startswith("_") and "ClassVar" not in str(hint) and name != "detail"
         ]
-        clash = {"type", "title", "status", "instance", "args", "headers", "retry"}.intersection(
-            own
-        )
-        if clash:
+        if clash := ({*dir(Problem), "instance"} - {"detail"}).intersection(own):
             raise ConfigError(f"{cls.__name__}: {min(clash)!r} is a member every problem has")
         cls.members = (*cls.members, *(name for name in own if name not in cls.members))
 

@@ -103,7 +103,7 @@ def _provide(name: str, app: Any) -> None:
     """Let apps of this process call this one without a socket; only Skerry's own can be."""
     from skerry.transport import loopback
 
-    service = getattr(app, "service", None)
+    service = getattr(app, "inside", None)
     if service is not None:
         loopback.provide(name, service)
 
