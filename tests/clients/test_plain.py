@@ -4,16 +4,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 from skerry.clients.files import write_client
 
-from .support import TORTURE
+from .support import TORTURE, document, generated, getting
 
 httpx = pytest.importorskip("httpx", reason="plain clients need httpx: pip install httpx")
 CAT = {"petType": "cat", "id": "12345678-1234-5678-1234-567812345678", "lives": 7}
@@ -75,6 +77,29 @@ async def test_calls_with_await(plain: ModuleType) -> None:
     assert asked[0].headers["idempotency-key"]
     assert (made.kind, made.fee, made.size) == (plain.Kind.PLUS_1, Decimal("1.50"), None)
     assert made.created_at.year == 2026
+
+
+def test_durations_and_tuples(tmp_path: Path) -> None:
+    row = [{"type": "integer"}, {"type": "string"}]
+    properties = {
+        "took": {"type": "string", "format": "iso8601-duration"},
+        "row": {"type": "array", "prefixItems": row, "minItems": 2, "maxItems": 2},
+    }
+    paths = getting({"type": "object", "properties": properties, "required": [*properties]})
+    made = generated(document(paths), tmp_path, plain=True)
+    thing = made.GetThingResponse
+    for text, took in {
+        "P1DT2H3M4.5S": timedelta(1, 4.5, hours=2, minutes=3),
+        "-PT0.000001S": -timedelta(microseconds=1),
+        "P2D": timedelta(2),
+    }.items():
+        value = made.decode(thing, {"took": text, "row": [1, "x"]})
+        assert value == thing(took=took, row=(1, "x"))
+        assert made.decode(thing, made.encode(value)) == value
+        assert msgspec.convert(made.encode(value)["took"], timedelta) == took
+    for wrong in ({"took": "1h", "row": [1, "x"]}, {"took": "P1D", "row": [1]}):
+        with pytest.raises(ValueError, match="#/"):
+            made.decode(thing, wrong)
 
 
 def test_problems(plain: ModuleType) -> None:

@@ -19,7 +19,17 @@ from .shapes import NO_DEFAULT, Api, Literals
 
 _STANDARD = frozenset(
     {
-        *("base64", "dataclasses", "json", "re", "collections.abc", "decimal", "enum", "types"),
+        *(
+            "base64",
+            "dataclasses",
+            "functools",
+            "json",
+            "re",
+            "collections.abc",
+            "decimal",
+            "enum",
+            "types",
+        ),
         *("typing", "urllib.parse", "uuid"),
     }
 )

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from dataclasses import MISSING
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from types import NoneType, TracebackType, UnionType
 from typing import (
     Any,
@@ -238,7 +239,7 @@ class Body:
 
     kind: str
     type: Any
-    media_type: str
+    media_type: str = "application/json"
     deep: tuple[str, ...] = ()
 
     def arguments(self, value: Any) -> dict[str, Any]:
@@ -277,55 +278,17 @@ class Body:
             yield json.dumps(encode(item)).encode() + b"\n"
 
 
-def path(
-    name: str,
-    type: Any = str,
-    *,
-    style: str = "simple",
-    explode: bool = False,
-) -> Part:
-    return Part("path", name, type, None, style, explode)
-
-
-def query(
-    name: str,
-    type: Any = str,
-    *,
-    default: Any = None,
-    style: str = "form",
-    explode: bool = True,
-) -> Part:
-    return Part("query", name, type, default, style, explode)
-
-
-def header(
-    name: str,
-    type: Any = str,
-    *,
-    default: Any = None,
-    style: str = "simple",
-) -> Part:
-    return Part("header", name, type, default, style, False)
-
-
-def cookie(name: str, type: Any = str, *, default: Any = None) -> Part:
-    return Part("cookie", name, type, default, "form", False)
+path = partial(Part, "path", style="simple", explode=False)
+query = partial(Part, "query")
+header = partial(Part, "header", style="simple", explode=False)
+cookie = partial(Part, "cookie", explode=False)
+body = partial(Body, "json")
+form = partial(Body, "form", media_type="application/x-www-form-urlencoded")
+multipart = partial(Body, "multipart", media_type="multipart/form-data")
 
 
 def idempotency_key(name: str = "Idempotency-Key") -> Part:
-    return Part("header", name, str, None, "simple", False, True)
-
-
-def body(type: Any, media_type: str = "application/json") -> Body:
-    return Body("json", type, media_type)
-
-
-def form(type: Any, *, deep: tuple[str, ...] = ()) -> Body:
-    return Body("form", type, "application/x-www-form-urlencoded", deep)
-
-
-def multipart(type: Any) -> Body:
-    return Body("multipart", type, "multipart/form-data")
+    return header(name, mint=True)
 
 
 def text_body(media_type: str = "text/plain") -> Body:
@@ -518,6 +481,8 @@ def encode(value: Any, *, files: bool = False) -> Any:
         return value.value
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return f"{'-' * (value < dt.timedelta())}PT{abs(value).total_seconds():f}S"
     if isinstance(value, Decimal | UUID):
         return str(value)
     if isinstance(value, bytes):
@@ -549,6 +514,10 @@ def decode(hint: Any, value: Any, at: str = "#") -> Any:
     elif origin is list:
         if isinstance(value, list):
             return [decode(inner[0], item, f"{at}/{i}") for i, item in enumerate(value)]
+    elif origin is tuple:
+        if isinstance(value, list) and len(value) == len(inner):
+            pairs = enumerate(zip(inner, value, strict=True))
+            return tuple(decode(one, item, f"{at}/{i}") for i, (one, item) in pairs)
     elif origin is dict:
         if isinstance(value, dict):
             return {k: decode(inner[1], item, f"{at}/{k}") for k, item in value.items()}
@@ -568,11 +537,25 @@ def decode(hint: Any, value: Any, at: str = "#") -> Any:
             return Decimal(str(value))
     elif hint in (dt.datetime, dt.date, dt.time) and isinstance(value, str):
         return hint.fromisoformat(value)
+    elif hint is dt.timedelta and isinstance(value, str):
+        return decode_duration(value, at)
     elif hint is UUID and isinstance(value, str):
         return UUID(value)
     elif hint is bytes and isinstance(value, str):
         return base64.b64decode(value)
     raise ValueError(f"{at} is not {getattr(hint, '__name__', hint)}")
+
+
+def decode_duration(value: str, at: str) -> dt.timedelta:
+    number = "([0-9.]+)"
+    form = f"([-+]?)P(?:{number}D)?(?:T(?:{number}H)?(?:{number}M)?(?:{number}S)?)?"
+    found = re.fullmatch(form, value)
+    if found is None:
+        raise ValueError(f"{at} is not a duration")
+    sign, *parts = found.groups()
+    days, hours, minutes, seconds = (float(part or 0) for part in parts)
+    made = dt.timedelta(days, seconds, hours=hours, minutes=minutes)
+    return -made if sign == "-" else made
 
 
 def decode_object(hint: Any, value: Mapping[str, Any], at: str) -> Any:
