@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from skerry.cli.verbs import VERBS
+
 from .conftest import plant
 
 HEAVY = {
@@ -37,16 +39,57 @@ HEAVY = {
     "yaml",
 }
 
+# What no verb but `run` and the fleet's own processes need: servers, drivers, frameworks, and
+# the code of apps.
+NEVER = {
+    "aiohttp",
+    "click",
+    "greeter",
+    "httptools",
+    "httpx",
+    "pydantic",
+    "pyreqwest",
+    "rich",
+    "skerry.app",
+    "sqlalchemy",
+    "typer",
+    "uvicorn",
+    "uvloop",
+}
+
+LINES = {
+    "up": "up --only nobody",
+    "down": "down",
+    "ps": "ps",
+    "logs": "logs",
+    "restart": "restart greeter",
+    "scale": "scale greeter 2",
+    "call": "call greeter.greet",
+    "stack": "stack greeter",
+    "contract show": "contract show greeter",
+    "contract export": "contract export greeter -",
+    "client add": "client add greeter",
+    "client update": "client update .",
+    "client check": "client check .",
+    "new fleet": "new fleet harbour",
+    "new app": "new app pilots",
+    "init": "init greeter",
+    "run": "run greeter",
+    "doctor": "doctor",
+    "version": "version",
+}
+
 
 def loaded(*words: str, cwd: Path) -> set[str]:
+    """The modules that a command line has imported, without what it has printed."""
     code = (
         "import sys; from skerry.cli.main import main\n"
-        f"main({list(words)!r}); print('\\n'.join(sys.modules))"
+        f"main({list(words)!r}); print('\\0' + '\\n'.join(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=True
     )
-    return set(done.stdout.split())
+    return set(done.stdout.rpartition("\0")[2].split())
 
 
 @pytest.mark.parametrize(
@@ -55,6 +98,16 @@ def loaded(*words: str, cwd: Path) -> set[str]:
 )
 def test_verbs_without_work_import_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
     assert not loaded(*words, cwd=plant(tmp_path)) & HEAVY
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_no_verb_imports_servers_or_apps(name: str, tmp_path: Path) -> None:
+    assert LINES[name].startswith(name)
+    found = loaded(*LINES[name].split(), cwd=plant(tmp_path))
+    assert f"skerry.cli.{VERBS[name].place.partition(':')[0]}" in found
+    others = {f"skerry.cli.{verb.place.partition(':')[0]}" for verb in VERBS.values()}
+    assert len(found & others) <= 2  # its own, and one it shares with
+    assert not found & NEVER
 
 
 def test_a_running_fleet_is_shown_without_them(small: Path) -> None:
