@@ -2,8 +2,8 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: quotes
 # version: 0.1.0
-# digest: 2e7c2d596e6679145ec0aec1d1f96befb9884d543b4a5ef9a971e8cac9fc5cb2
-# source: -
+# digest: e75c5f879a40823d18962f488979b60ed54ec60fa496fbea608292199142205d
+# source: app:quotes
 # app: quotes
 # style: skerry
 """quotes 0.1.0."""
@@ -18,29 +18,13 @@ from skerry.clients.sync import SyncClient, blocking
 from skerry.core.errors import BadRequest, BodyTooLarge, Invalid, Problem, UnsupportedMediaType
 
 
-class Fault(Struct, kw_only=True):
-    """One thing wrong with a request.
-
-    Attributes: pointer: where: ``#/items/0/amount`` in the body (an RFC 6901 pointer as a URI
-    fragment), or ``query/limit``, ``header/x-tenant``, ``path/id``. detail: what is wrong there,
-    for a person.
-    """
-
-    pointer: str
-    detail: str
-
-
 class NewQuote(Struct, kw_only=True):
-    """NewQuote."""
-
     school_id: str
     amount: Decimal
     pay_in: str
 
 
 class Quote(Struct, kw_only=True):
-    """Quote."""
-
     id: str
     rate: Decimal
     to_pay: Decimal

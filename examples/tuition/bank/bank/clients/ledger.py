@@ -2,8 +2,8 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: ledger
 # version: 1.0.0
-# digest: 83c06b7c81ce2485
-# source: fleet:ledger
+# digest: c184a2a7f5a679b4697b31316f0126680f4dec9f8a35d5e3dcfcdd3eb0b1bef2
+# source: app:ledger
 # app: ledger
 # style: skerry
 """ledger 1.0.0: Double entry, balanced at all times."""
@@ -16,7 +16,6 @@ from enum import StrEnum
 from typing import ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
-
 from skerry.clients.runtime import Client, Endpoint, body, path, query
 from skerry.clients.sync import SyncClient, blocking
 from skerry.core.errors import (
@@ -31,11 +30,14 @@ from skerry.core.errors import (
 class Account(StrEnum):
     """What money is, or whose it is.
 
-    Attributes: BANK: asset. What lies on the company's own accounts. UNALLOCATED:
-    liability. Money that has come and is nobody's yet. CLIENT_FUNDS: liability. Payers'
-    money that waits to be converted or to go back. SCHOOLS_PAYABLE: liability. What
-    schools are owed. FX_POSITION: equity. What conversions have brought in one currency
-    and cost in another. FEES: income.
+    Attributes:
+        BANK: asset. What lies on the company's own accounts.
+        UNALLOCATED: liability. Money that has come and is nobody's yet.
+        CLIENT_FUNDS: liability. Payers' money that waits to be converted or to go back.
+        SCHOOLS_PAYABLE: liability. What schools are owed.
+        FX_POSITION: equity. What conversions have brought in one currency and cost in
+            another.
+        FEES: income.
     """
 
     BANK = "bank"
@@ -49,8 +51,9 @@ class Account(StrEnum):
 class Balance(Struct, kw_only=True):
     """What an account has of one currency.
 
-    Attributes: balance: debits less credits: positive for assets, negative for what is
-    owed.
+    Attributes:
+        balance: debits less credits: positive for assets, negative for what is
+            owed.
     """
 
     account: Account
@@ -61,8 +64,10 @@ class Balance(Struct, kw_only=True):
 class Entry(Struct, kw_only=True):
     """A journal entry. It never changes; a mistake is corrected by another entry.
 
-    Attributes: id: of the event that was booked. kind: the event's name, or ``Manual``.
-    subject: the payment or transfer it is about; for a manual entry, its text.
+    Attributes:
+        id: of the event that was booked.
+        kind: the event's name, or ``Manual``.
+        subject: the payment or transfer it is about; for a manual entry, its text.
     """
 
     id: str
@@ -75,23 +80,12 @@ class Entry(Struct, kw_only=True):
 class EntryPage(Struct, kw_only=True):
     """Some entries, newest first.
 
-    Attributes: next: give it as ``before`` for older ones; absent at the end.
+    Attributes:
+        next: give it as ``before`` for older ones; absent at the end.
     """
 
     entries: list[Entry]
     next: int | None = None
-
-
-class Fault(Struct, kw_only=True):
-    """One thing wrong with a request.
-
-    Attributes: pointer: where: ``#/items/0/amount`` in the body (an RFC 6901 pointer as
-    a URI fragment), or ``query/limit``, ``header/x-tenant``, ``path/id``. detail: what
-    is wrong there, for a person.
-    """
-
-    pointer: str
-    detail: str
 
 
 class FundsAllocated(Struct, kw_only=True, tag_field="kind", tag="FundsAllocated"):
@@ -122,8 +116,9 @@ class NewEntry(Struct, kw_only=True):
 class PaymentConverted(Struct, kw_only=True, tag_field="kind", tag="PaymentConverted"):
     """The payer's money has become the school's.
 
-    Attributes: pay_in: the currency of ``converted`` and ``fee``. currency: the
-    school's, of ``amount``.
+    Attributes:
+        pay_in: the currency of ``converted`` and ``fee``.
+        currency: the school's, of ``amount``.
     """
 
     kind: ClassVar[Literal["PaymentConverted"]] = "PaymentConverted"
@@ -179,10 +174,13 @@ class TransferReceived(Struct, kw_only=True, tag_field="kind", tag="TransferRece
 class TrialBalance(Struct, kw_only=True):
     """Every posting ever made, added up anew.
 
-    Attributes: entries: how many entries were added up. totals: per currency; debits
-    equal credits in each. difference: the sum of all totals' differences without their
-    signs: 0.00, or the books are wrong. drift: accounts whose running balance is not
-    what their postings add up to: none.
+    Attributes:
+        entries: how many entries were added up.
+        totals: per currency; debits equal credits in each.
+        difference: the sum of all totals' differences without their signs: 0.00, or
+            the books are wrong.
+        drift: accounts whose running balance is not what their postings add up to:
+            none.
     """
 
     entries: int
@@ -202,7 +200,11 @@ class TrialRow(Struct, kw_only=True):
 
 
 RecordEventBody: TypeAlias = (
-    TransferReceived | FundsAllocated | PaymentConverted | PaymentPaidOut | FundsReturned
+    TransferReceived
+    | FundsAllocated
+    | PaymentConverted
+    | PaymentPaidOut
+    | FundsReturned
 )
 
 
@@ -221,7 +223,9 @@ class EntryUnknown(Problem, status=404, type="urn:problem-type:entry-unknown"):
 class Unbalanced(Problem, status=422, type="urn:problem-type:unbalanced"):
     """Debits and credits differ.
 
-    Members: currency: the first in which they do. difference: debits less credits.
+    Attributes:
+        currency: the first in which they do.
+        difference: debits less credits.
     """
 
     currency: str

@@ -2,8 +2,8 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: payments
 # version: 1.0.0
-# digest: 78bb83b4df7619c9
-# source: fleet:payments
+# digest: 511b48d1d656527911fea1ed3a4c7c19c8768ec0fadc880f434299b4d975571f
+# source: app:payments
 # app: payments
 # style: skerry
 """payments 1.0.0: What payers owe, and what became of it."""
@@ -15,7 +15,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType
-
 from skerry.clients.runtime import Client, Endpoint, body, idempotency_key, path, query
 from skerry.clients.sync import SyncClient, blocking
 from skerry.core.errors import (
@@ -36,18 +35,6 @@ class Account(Struct, kw_only=True):
     currency: str
 
 
-class Fault(Struct, kw_only=True):
-    """One thing wrong with a request.
-
-    Attributes: pointer: where: ``#/items/0/amount`` in the body (an RFC 6901 pointer as
-    a URI fragment), or ``query/limit``, ``header/x-tenant``, ``path/id``. detail: what
-    is wrong there, for a person.
-    """
-
-    pointer: str
-    detail: str
-
-
 class NewPayment(Struct, kw_only=True):
     """A payment at the price of a quote."""
 
@@ -58,7 +45,8 @@ class NewPayment(Struct, kw_only=True):
 class Payer(Struct, kw_only=True):
     """Who pays, and for whom.
 
-    Attributes: student: as the school knows them.
+    Attributes:
+        student: as the school knows them.
     """
 
     name: str
@@ -69,11 +57,14 @@ class Payer(Struct, kw_only=True):
 class Payment(Struct, kw_only=True):
     """One payment to one school.
 
-    Attributes: reference: what the payer writes into the transfer (ISO 11649).
-    currency: the school's, of ``amount``. pay_in: the payer's, of every other sum.
-    to_pay: what is asked for, the fee included. held: the payer's money that is here
-    and has not been converted. due: the last day on which the money may be booked.
-    send_to: the account the money must come to.
+    Attributes:
+        reference: what the payer writes into the transfer (ISO 11649).
+        currency: the school's, of ``amount``.
+        pay_in: the payer's, of every other sum.
+        to_pay: what is asked for, the fee included.
+        held: the payer's money that is here and has not been converted.
+        due: the last day on which the money may be booked.
+        send_to: the account the money must come to.
     """
 
     id: str
@@ -98,7 +89,8 @@ class Payment(Struct, kw_only=True):
 class PaymentPage(Struct, kw_only=True):
     """Some payments, newest first.
 
-    Attributes: next: give it as ``before`` for older ones; absent at the end.
+    Attributes:
+        next: give it as ``before`` for older ones; absent at the end.
     """
 
     payments: list[Payment]
@@ -119,8 +111,10 @@ class State(StrEnum):
 class Step(Struct, kw_only=True):
     """One thing that happened to a payment.
 
-    Attributes: what: ``created``, ``transfer``, ``converted``, ``paid_out``,
-    ``returned``, ``expired``. amount: the money that moved, if any, in ``currency``.
+    Attributes:
+        what: ``created``, ``transfer``, ``converted``, ``paid_out``, ``returned``,
+            ``expired``.
+        amount: the money that moved, if any, in ``currency``.
     """
 
     what: str
@@ -133,8 +127,9 @@ class Step(Struct, kw_only=True):
 class Sweep(Struct, kw_only=True):
     """What was left to do, and has been done.
 
-    Attributes: expired: payments whose money did not come in time. announced: events
-    that could not be told when they happened.
+    Attributes:
+        expired: payments whose money did not come in time.
+        announced: events that could not be told when they happened.
     """
 
     expired: int
@@ -144,11 +139,9 @@ class Sweep(Struct, kw_only=True):
 class Transfer(Struct, kw_only=True):
     """Money that a bank says has come.
 
-    Attributes: booked: the day the bank booked it. sender: whose account it came from,
-    as far as the bank says.
-
     Attributes:
-        sender: Default: ''.
+        booked: the day the bank booked it.
+        sender: whose account it came from, as far as the bank says. Default: ''.
     """
 
     reference: str
@@ -201,7 +194,9 @@ class AmountNotPayable(Problem, status=422, type="urn:problem-type:amount-not-pa
     currency: str
 
 
-class TransitionNotAllowed(Problem, status=409, type="urn:problem-type:transition-not-allowed"):
+class TransitionNotAllowed(
+    Problem, status=409, type="urn:problem-type:transition-not-allowed"
+):
     """The payment is not in a state in which this can happen."""
 
     state: str

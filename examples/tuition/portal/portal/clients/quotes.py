@@ -2,8 +2,8 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: quotes
 # version: 1.0.0
-# digest: dcceff04db9e5f5f
-# source: fleet:quotes
+# digest: aa38ee7f5fc587e589a6adf81911b0e81e13110a6e1d885584eb74c77753912c
+# source: app:quotes
 # app: quotes
 # style: skerry
 """quotes 1.0.0: Exchange rates, locked for a while."""
@@ -14,7 +14,6 @@ import datetime as dt
 from decimal import Decimal
 
 from msgspec import Struct
-
 from skerry.clients.runtime import Client, Endpoint, body, path
 from skerry.clients.sync import SyncClient, blocking
 from skerry.core.errors import (
@@ -32,23 +31,12 @@ class Acceptance(Struct, kw_only=True):
     payment_id: str
 
 
-class Fault(Struct, kw_only=True):
-    """One thing wrong with a request.
-
-    Attributes: pointer: where: ``#/items/0/amount`` in the body (an RFC 6901 pointer as
-    a URI fragment), or ``query/limit``, ``header/x-tenant``, ``path/id``. detail: what
-    is wrong there, for a person.
-    """
-
-    pointer: str
-    detail: str
-
-
 class NewQuote(Struct, kw_only=True):
     """What a payer wants a price for.
 
-    Attributes: amount: what the school asks for, in the school's own currency. pay_in:
-    the payer's currency.
+    Attributes:
+        amount: what the school asks for, in the school's own currency.
+        pay_in: the payer's currency.
     """
 
     school_id: str
@@ -59,12 +47,18 @@ class NewQuote(Struct, kw_only=True):
 class Quote(Struct, kw_only=True):
     """A price that holds for a while.
 
-    Attributes: currency: the school's. amount: what the school gets, to the cent.
-    mid_rate: the reference rate: units of ``pay_in`` for one of ``currency``. rate:
-    what is charged: the reference rate and a margin. rate_day: the day of the reference
-    rates. converted: ``amount`` at ``rate``, in ``pay_in``, rounded up to its smallest
-    unit. fee: in ``pay_in``. to_pay: ``converted`` and ``fee``. expires: until then a
-    payment can be made of it. payment_id: the payment that was made of it.
+    Attributes:
+        currency: the school's.
+        amount: what the school gets, to the cent.
+        mid_rate: the reference rate: units of ``pay_in`` for one of ``currency``.
+        rate: what is charged: the reference rate and a margin.
+        rate_day: the day of the reference rates.
+        converted: ``amount`` at ``rate``, in ``pay_in``, rounded up to its smallest
+            unit.
+        fee: in ``pay_in``.
+        to_pay: ``converted`` and ``fee``.
+        expires: until then a payment can be made of it.
+        payment_id: the payment that was made of it.
     """
 
     id: str
@@ -87,7 +81,8 @@ class Quote(Struct, kw_only=True):
 class Rate(Struct, kw_only=True):
     """One currency's reference rate.
 
-    Attributes: per_euro: how much of it one euro is.
+    Attributes:
+        per_euro: how much of it one euro is.
     """
 
     currency: str

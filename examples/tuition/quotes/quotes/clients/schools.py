@@ -2,8 +2,8 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: schools
 # version: 1.0.0
-# digest: df7b7130462c85a4
-# source: fleet:schools
+# digest: c8e9800d5372b2cd0fc6fd5ce5fd8086bc65b1270de50abb703396fd94663ae1
+# source: app:schools
 # app: schools
 # style: skerry
 """schools 1.0.0: The schools that can be paid, and how they are paid."""
@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from msgspec import Struct
-
 from skerry.clients.runtime import Client, Endpoint, path, query
 from skerry.clients.sync import SyncClient, blocking
 from skerry.core.errors import BadRequest, Invalid, Problem
@@ -20,7 +19,9 @@ from skerry.core.errors import BadRequest, Invalid, Problem
 class Currency(Struct, kw_only=True):
     """A currency that at least one school is paid in.
 
-    Attributes: code: ISO 4217. digits: decimals of an amount: 2 for EUR, 0 for JPY.
+    Attributes:
+        code: ISO 4217.
+        digits: decimals of an amount: 2 for EUR, 0 for JPY.
     """
 
     code: str
@@ -29,24 +30,13 @@ class Currency(Struct, kw_only=True):
     schools: int
 
 
-class Fault(Struct, kw_only=True):
-    """One thing wrong with a request.
-
-    Attributes: pointer: where: ``#/items/0/amount`` in the body (an RFC 6901 pointer as
-    a URI fragment), or ``query/limit``, ``header/x-tenant``, ``path/id``. detail: what
-    is wrong there, for a person.
-    """
-
-    pointer: str
-    detail: str
-
-
 class PayoutAccount(Struct, kw_only=True):
     """Where the school's money goes.
 
-    Attributes: scheme: ``iban``, or the national scheme that the account is written in.
-    account: the IBAN or account number, without spaces. bank: the BIC, or the bank's
-    code in the national scheme.
+    Attributes:
+        scheme: ``iban``, or the national scheme that the account is written in.
+        account: the IBAN or account number, without spaces.
+        bank: the BIC, or the bank's code in the national scheme.
     """
 
     school_id: str
@@ -60,8 +50,10 @@ class PayoutAccount(Struct, kw_only=True):
 class School(Struct, kw_only=True):
     """A school that can be paid.
 
-    Attributes: id: stays the same for good. country: ISO 3166-1 alpha-2. currency: ISO
-    4217; what the school is paid in.
+    Attributes:
+        id: stays the same for good.
+        country: ISO 3166-1 alpha-2.
+        currency: ISO 4217; what the school is paid in.
     """
 
     id: str
@@ -74,7 +66,8 @@ class School(Struct, kw_only=True):
 class SchoolPage(Struct, kw_only=True):
     """Some schools, in the order of their names.
 
-    Attributes: next: give it as ``cursor`` for what comes after; absent at the end.
+    Attributes:
+        next: give it as ``cursor`` for what comes after; absent at the end.
     """
 
     schools: list[School]
