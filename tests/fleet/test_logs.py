@@ -77,10 +77,9 @@ async def test_one_that_prints_without_end_waits_in_its_own_pipe(tmp_path: Path)
     quiet = book.pipe("quiet", lambda lines: seen.update(quiet=seen["quiet"] + 1))
     os.set_blocking(loud.write_end, False)
     flood = b"0123456789abcde\n" * (CHUNK // 16)
-    written, waited, slowest = 0, 0, 0.0
-    end = time.monotonic() + 0.3
-    while time.monotonic() < end:
-        began = time.monotonic()
+    written, waited = 0, 0
+    end = time.monotonic() + 20  # a busy machine may need some of it
+    while (seen["quiet"] <= 5 or not waited) and time.monotonic() < end:
         for _ in range(64):
             try:
                 written += os.write(loud.write_end, flood)
@@ -89,7 +88,6 @@ async def test_one_that_prints_without_end_waits_in_its_own_pipe(tmp_path: Path)
                 break
         os.write(quiet.write_end, b"still here\n")
         await asyncio.sleep(0.005)
-        slowest = max(slowest, time.monotonic() - began)
     assert waited > 0  # it was held back
     assert seen["quiet"] > 5  # and nobody else was
     loud.drain()
