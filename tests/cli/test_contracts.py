@@ -59,6 +59,8 @@ def test_a_command_has_no_code_to_ask(planted: Path, run: Callable[..., Any]) ->
         file.write('[apps.cmd]\npath = "plain"\ncommand = "serve $PORT"\n')
     done = run("contract", "show", "cmd")
     assert done.status == 1 and "`skerry up`" in done.err
+    stack = run("stack", "cmd")
+    assert stack.status == 1 and "can be asked for its stack" in stack.err
 
 
 def test_stacks(planted: Path, run: Callable[..., Any]) -> None:
@@ -67,8 +69,11 @@ def test_stacks(planted: Path, run: Callable[..., Any]) -> None:
     assert all(row["because"] for row in rows)
     shown = run("stack", "greeter", "--endpoint", "greeting").out
     assert shown.startswith("WHERE") and "outermost" in shown
-    client = json.loads(run("stack", "greeter", "--client", "other", "--json").out)
-    assert {"retry", "balance", "breaker"} <= {row["role"] for row in client}
+    client = run("stack", "greeter", "--client", "plain", "--json")
+    assert {"retry", "balance", "breaker"} <= {row["role"] for row in json.loads(client.out)}
+    assert client.err == ""
+    stranger = run("stack", "greeter", "--client", "plan")
+    assert stranger.status == 0 and "Did you mean 'plain'?" in stranger.err
     assert "Did you mean 'greeting'?" in run("stack", "greeter", "--endpoint", "greting").err
     assert run("stack", "plain").status == 1
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from skerry.fleet.client import Control, NotRunning
 
-from .output import fail, nearest
+from .output import fail, nearest, note
 from .place import fleet_file
 
 _PATIENCE = 60.0  # seconds for the import of an app
@@ -66,7 +66,10 @@ def ask_code(place: Path, name: str, what: str, endpoint: str = "", client: str 
         fetched = " (`skerry up` fetches it)" if spec.git and not spec.path.is_dir() else ""
         fail(f"{name}: {error}{fetched}")
     if target is None:
-        fail(f"{name} is not started from Python code that can be asked; start it: `skerry up`")
+        so = f"{name} is not started from Python code that can be asked"
+        fail(f"{so}; start it: `skerry up`" if what == "contract" else f"{so} for its {what}")
+    if client and client not in fleet.apps:
+        note(f"no app of {place} is called {client!r}.{nearest(client, list(fleet.apps))}")
     names = {*fleet.apps, *fleet.backings}
     # What speaks of an address has none while the fleet is not running.
     own = {key: substitute(v, {}) for key, v in spec.env.items() if not mentions(v, names)}
