@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("name", ["cohere", "azure"])
+@pytest.mark.parametrize("name", ["cohere", "openai"])
 def test_a_large_contract_makes_a_module_that_type_checks(tmp_path: Path, name: str) -> None:
     pytest.importorskip("mypy", reason="needs mypy: pip install mypy")
     path, least = _CONTRACTS[name]

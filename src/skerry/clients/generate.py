@@ -179,7 +179,8 @@ class Module:
         entries = [entry(f.name, f.doc, width) for f in fields if f.doc]
         if entries:
             blocks.append("Attributes:\n" + "\n".join(entries))
-            blocks[0] = blocks[0] or " ".join(words(name)).capitalize() + "."
+            named = " ".join(words(name)).capitalize()
+            blocks[0] = blocks[0] or (f"{named}." if len(named) < width - 6 else f"{name}.")
         return blocks
 
     def _aliases(self) -> Iterator[list[str]]:

@@ -148,11 +148,14 @@ class _Prose:
         self._block: list[str] = []
         self._keeping = False  # list items and indented lines: not a paragraph
         self._fenced = False
-        self._entries = False  # under a heading as NumPy's docstrings have them
+        self._section = False  # below a line that ends with a colon
+        self._entries = False  # below an underlined heading, as NumPy's docstrings have them
 
     def add(self, line: str) -> None:
         line = line.rstrip()
         bare = line.strip()
+        if _depth(line) == 1 and not self._fenced:  # a slip; nobody indents by one
+            line = bare
         if bare.startswith(("```", "~~~")):
             self.flush()
             self._fenced = not self._fenced
@@ -162,7 +165,7 @@ class _Prose:
             self.out.append(line)
         elif not bare:
             self.flush()
-            self._entries = False
+            self._section = self._entries = False
             if self.out and self.out[-1]:
                 self.out.append("")
         elif re.fullmatch(r"-{3,}|={3,}", bare) and len(self._block) == 1:
@@ -182,6 +185,7 @@ class _Prose:
             entry = self._entries and (deeper or depth == 0)
             if listed or heads or entry or (self._keeping and not deeper and not self._entries):
                 self.flush()
+                self._section = self._section or heads
         if not self._block:
             self._keeping = bool(listed) or depth > 0 or self._entries
         self._block.append(line)
@@ -197,8 +201,8 @@ class _Prose:
         depth = _depth(block[0])
         hang = ""
         if self._keeping:
-            plain = self._entries or not depth
-            usual = 2 if _LISTED.match(block[0].strip()) else 0 if plain else 4
+            hanging = self._section and not self._entries and depth
+            usual = 2 if _LISTED.match(block[0].strip()) else 4 if hanging else 0
             more = _depth(block[1]) - depth if len(block) > 1 else usual
             hang = " " * (depth + more)
         text = " ".join(line.strip() for line in block)
