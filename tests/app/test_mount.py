@@ -228,3 +228,12 @@ async def test_a_status_without_a_body_has_none() -> None:
 
     with pytest.raises(ConfigError, match="has no body"):
         await app.start()
+
+
+async def test_metrics_come_in_the_format_that_the_scraper_asks_for() -> None:
+    async with TestClient(make([])) as client:
+        plain = await client.get("/metrics")
+        asked = await client.get("/metrics", headers={"accept": "application/openmetrics-text"})
+    assert (plain.headers.get("content-type") or "").startswith("text/plain")
+    assert (asked.headers.get("content-type") or "").startswith("application/openmetrics-text")
+    assert asked.text.endswith("# EOF\n")

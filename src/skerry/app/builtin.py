@@ -15,6 +15,7 @@ import msgspec
 
 from skerry.contract.operation import Contract
 from skerry.core.wire import Headers, Request, Response
+from skerry.telemetry import exposition
 from skerry.telemetry.metrics import Metrics
 
 Health = Callable[[], Awaitable[dict[str, str | None]]]
@@ -62,7 +63,9 @@ class Builtin:
         return _json(503 if wrong else 200, {"status": status, "checks": said})
 
     async def metrics(self, request: Request) -> Response:
-        return _body(200, self._metrics.prometheus().encode(), "text/plain; version=0.0.4")
+        media_type, openmetrics = exposition.negotiate(request.headers.get("accept", "") or "")
+        text = self._metrics.openmetrics() if openmetrics else self._metrics.prometheus()
+        return _body(200, text.encode(), media_type)
 
     async def openapi(self, request: Request) -> Response:
         if "json" not in self._pages:

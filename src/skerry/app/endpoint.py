@@ -163,7 +163,7 @@ class Endpoint:
             pool: where plain ``def`` functions run.
             limit: the largest body in bytes, where the endpoint names none.
         """
-        fill = self._filler(container)
+        fill = self._filler()
         fetch, decode = self._body_reader(limit)
         encode = self._encode()
         run = self._runner(pool)
@@ -275,7 +275,7 @@ class Endpoint:
 
         return straight
 
-    def _filler(self, container: Container) -> Callable[[Request, dict[str, Any]], list[Fault]]:
+    def _filler(self) -> Callable[[Request, dict[str, Any]], list[Fault]]:
         """A function that adds the arguments that come as text, and returns what is wrong."""
         readers: list[tuple[str, Reader]] = []
         for a in self.arguments:
