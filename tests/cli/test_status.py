@@ -29,7 +29,7 @@ def instance(name: str, **more: Any) -> dict[str, Any]:
 
 
 def app(name: str, **more: Any) -> dict[str, Any]:
-    return {"app": name, "state": "ready", "ready": 1, "counts": SOME} | more
+    return {"app": name, "state": "ready", "ready": 1, "url": "", "counts": SOME} | more
 
 
 STATUS: dict[str, Any] = {
@@ -37,7 +37,7 @@ STATUS: dict[str, Any] = {
     "root": "/f",
     "front": "http://front",
     "notes": ["a and b need each other"],
-    "apps": [app("one"), app("two", ready=1), app("far", state="external")],
+    "apps": [app("one"), app("two", ready=1), app("far", state="external", url="http://far")],
     "instances": [
         instance("one-1", counts=None),
         instance("two-1"),
@@ -63,7 +63,7 @@ def test_rows() -> None:
         ["two", "1/2 ready", "", "", "", "", "", "12", "3", "1.2", "20.0"],
         ["  two-1", "ready", "http://two-1", "7", "0", "1m", "62", "0", "0", "", ""],
         ["  two-2", "crashed", "", "", "4", "1m", "", "0", "0", "", ""],
-        ["far", "external", "", "", "", "", "", "12", "3", "1.2", "20.0"],
+        ["far", "external", "http://far", "", "", "", "", "12", "3", "1.2", "20.0"],
         ["database", "ready", "http://database", "7", "0", "1m", "62", "", "", "", ""],
     ]
 

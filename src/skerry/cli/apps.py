@@ -26,9 +26,7 @@ def document_of(file: str, name: str) -> dict[str, Any]:
     place = fleet_file(file)
     url = _running(place, name)
     if url:
-        from .calling import contract
-
-        return contract(url, name)
+        return _served(url, name)
     document: dict[str, Any] = ask_code(place, name, "contract")
     return document
 
@@ -39,6 +37,12 @@ def _running(place: Path, name: str) -> str:
         return Control(place.parent).address(name) or ""
     except NotRunning:
         return ""
+
+
+def _served(url: str, name: str) -> dict[str, Any]:
+    from .calling import Way, contract
+
+    return contract(Way(url, url), name)
 
 
 def ask_code(place: Path, name: str, what: str, endpoint: str = "", client: str = "") -> Any:
@@ -57,9 +61,7 @@ def ask_code(place: Path, name: str, what: str, endpoint: str = "", client: str 
     if spec is None:
         fail(f"there is no app {name!r} in {place}.{nearest(name, list(fleet.apps))}")
     if spec.kind == "outside" and spec.url and what == "contract":
-        from .calling import contract
-
-        return contract(spec.url, name)
+        return _served(spec.url, name)
     try:
         target = located(spec).app
     except NoApp as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .operations import Operation, Sent, operations
@@ -17,6 +18,8 @@ from .running import app_in
 
 _LINES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "text/event-stream")
 _JSON = "application/json"
+_HOPEFUL = ("ready", "starting", "stopping")  # there is somebody, or will be in a moment
+_MOST_SECONDS = 99_999_999  # that fit into the header
 
 
 def call(
@@ -32,69 +35,97 @@ def call(
     app, dot, name = target.partition(".")
     if not dot or not name:
         fail(f"{target!r}: say APP.OPERATION; `skerry contract show {app}` lists what there is", 2)
-    url = address(control(file).status(), app)
-    operation = _operation(url, app, name, timeout)
+    door = way(control(file).status(), app)
+    operation = _operation(door, app, name, timeout)
     content, media_type = _body(operation, body, data)
     sent = operation.request(values, content, media_type)
     began = time.perf_counter()
-    answer = ask(url, sent, timeout)
+    answer = ask(door, sent, timeout)
     if verbose:
-        note(f"{sent.method} {url}{sent.target}")
+        note(f"{sent.method} {door.shown}{sent.target}")
         note(f"{answer.status} {answer.reason} in {duration(time.perf_counter() - began)}")
         for field, value in answer.getheaders():
             note(f"{field}: {value}")
-    return _show(answer, url)
+    return _show(answer, door.shown)
 
 
-def address(status: dict[str, Any], app: str) -> str:
-    """Where an instance of ``app`` can be called.
+class Way(NamedTuple):
+    """How an app is reached.
+
+    Attributes:
+        shown: its URL, for people.
+        url: where to connect to; a path in it goes before that of each request.
+        host: by which the front door knows the app; empty when it is the app that is asked.
+    """
+
+    shown: str
+    url: str
+    host: str = ""
+
+    def headers(self, timeout: float) -> dict[str, str]:
+        """Those of every request that is waited for so many seconds."""
+        if not self.host:
+            return {}
+        # A moment more than ours, so that it is us who say that time is up.
+        left = min(math.ceil(timeout + 1), _MOST_SECONDS)
+        return {"host": self.host, "grpc-timeout": f"{left}S"}
+
+
+def way(status: dict[str, Any], app: str) -> Way:
+    """The way to ``app`` that a call of another app would take: through a client stack, to
+    whichever instance is best. The front door has one, and knows every app as a host.
 
     Raises:
-        Failed: there is no such app, or none of its instances is ready.
+        Failed: there is no such app, or nobody who could answer for it.
     """
     state = app_in(status, app)
-    for instance in status["instances"]:
-        if instance["app"] == app and instance["state"] == "ready" and instance["url"]:
-            return str(instance["url"])
-    if state["kind"] == "outside":
-        fail(f"{app} runs elsewhere; only apps of this fleet can be called")
-    return fail(f"no instance of {app} is ready; `skerry logs {app}` says why")
+    instances = [row for row in status["instances"] if row["app"] == app]
+    if state["kind"] != "outside":
+        if not any(row["state"] in _HOPEFUL for row in instances):
+            fail(f"no instance of {app} is ready; `skerry logs {app}` says why")
+        if not any(row["url"] for row in instances):
+            fail(f"{app} serves nothing that could be called: http = false in fleet.toml")
+    port = urlsplit(status["front"]).port
+    if port is None:  # somebody else has the front door's
+        url = state["url"] or next(row["url"] for row in instances if row["url"])
+        return Way(url, url)
+    host = f"{app}.localhost:{port}"
+    return Way(state["url"] or f"http://{host}", status["front"], host)
 
 
-def ask(url: str, sent: Sent, timeout: float) -> http.client.HTTPResponse:
+def ask(way: Way, sent: Sent, timeout: float) -> http.client.HTTPResponse:
     """The answer, with its body still to come.
 
     Raises:
         Failed: there is none.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(way.url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=timeout)
+    target = parts.path.rstrip("/") + sent.target
     try:
-        connection.request(
-            sent.method, parts.path.rstrip("/") + sent.target, sent.content, sent.headers
-        )
+        connection.request(sent.method, target, sent.content, way.headers(timeout) | sent.headers)
         return connection.getresponse()
     except TimeoutError:
-        fail(f"{url} has not answered within {timeout:g} s; --timeout says how long to wait")
+        fail(f"{way.shown} has not answered within {timeout:g} s; --timeout says how long to wait")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        fail(
-            f"{url}{sent.target}: {str(error) or type(error).__name__}; `skerry ps` says how it is"
-        )
+        said = str(error) or type(error).__name__
+        fail(f"{way.shown}{sent.target}: {said}; `skerry ps` says how it is")
 
 
-def contract(url: str, app: str, timeout: float = 10.0) -> dict[str, Any]:
+def contract(way: Way, app: str, timeout: float = 10.0) -> dict[str, Any]:
     """The OpenAPI document that ``app`` serves.
 
     Raises:
         Failed: it serves none.
     """
-    answer = ask(url, Sent("GET", "/openapi.json", {}, None), timeout)
-    said = f"{app} serves no contract at {url}/openapi.json"
-    if answer.status != 200:
-        fail(f"{said}: it answers {answer.status}")
+    answer = ask(way, Sent("GET", "/openapi.json", {}, None), timeout)
+    said = f"{app} serves no contract at {way.shown}/openapi.json"
     try:
-        document = json.loads(answer.read())
+        content = answer.read()
+        if answer.status != 200:
+            fail(f"{said}: it answers {answer.status}{_detail(content)}")
+        document = json.loads(content)
     except (OSError, http.client.HTTPException, ValueError) as error:
         fail(f"{said}: {error}")
     if not isinstance(document, dict):
@@ -102,8 +133,18 @@ def contract(url: str, app: str, timeout: float = 10.0) -> dict[str, Any]:
     return document
 
 
-def _operation(url: str, app: str, name: str, timeout: float) -> Operation:
-    known = operations(contract(url, app, timeout), app)
+def _detail(content: bytes) -> str:
+    """What a problem says of itself, for the end of a sentence."""
+    try:
+        problem = json.loads(content)
+    except ValueError:
+        return ""
+    detail = problem.get("detail") if isinstance(problem, dict) else None
+    return f": {detail}" if detail else ""
+
+
+def _operation(way: Way, app: str, name: str, timeout: float) -> Operation:
+    known = operations(contract(way, app, timeout), app)
     if name not in known:
         fail(f"{app} has no operation {name!r}.{nearest(name, sorted(known))}", 2)
     return known[name]

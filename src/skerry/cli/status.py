@@ -56,7 +56,7 @@ def rows(status: dict[str, Any], now: float) -> Iterator[list[str]]:
             yield [app["app"], *_process(instances[0], now), *counts]
             continue
         state = f"{app['ready']}/{len(instances)} ready" if instances else app["state"]
-        yield [app["app"], state, *[""] * 5, *counts]
+        yield [app["app"], state, app["url"], *[""] * 4, *counts]
         for row in instances:
             yield [f"  {row['id']}", *_process(row, now), *_counts(row["counts"])]
     for row in (*status["backings"], *status["edges"]):

@@ -20,17 +20,19 @@ class Status(Enum):
     CLOSED = 2
 
 
-class Address(Struct, frozen=True, order=True):
+class Address(Struct, frozen=True, order=True, omit_defaults=True):
     """Where an instance listens.
 
     Attributes:
         url: scheme, host and port, no path: ``http://127.0.0.1:8001``; or ``local:NAME`` for
             an app in this very process.
         id: which instance it is, for people: ``quotes-2``. Not part of its identity.
+        outside: whether it is somebody else's, who has no business with our context.
     """
 
     url: str
     id: str = ""
+    outside: bool = False
 
 
 class Instance(Protocol[_Req_contra, _Res_co]):

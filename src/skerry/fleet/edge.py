@@ -17,7 +17,7 @@ from skerry.app.body import RequestBody
 from skerry.app.serve import Server
 from skerry.core.answer import answer
 from skerry.core.errors import NoInstance, NotFound
-from skerry.core.wire import Headers, Request, Response
+from skerry.core.wire import TIMEOUT, Headers, Request, Response, parse_timeout
 from skerry.discovery.fleet import FleetDiscovery
 from skerry.filters.attempt import AttemptSettings
 from skerry.filters.deadline import DeadlineSettings
@@ -36,10 +36,12 @@ from .tunnel import Way, tunnels
 FRONT = "front"
 """Name under which the front door's calls are counted."""
 
-# Foreign apps and people wait longer than Skerry's own apps, whose code says how long.
+# Foreign apps and people wait longer than Skerry's own apps, whose code says how long. Those who
+# do say how long they wait are taken at their word.
 _SETTINGS = ClientSettings(
     deadline=DeadlineSettings(timeout=60.0, idle=None), attempt=AttemptSettings(timeout=30.0)
 )
+_SAID = ClientSettings(deadline=DeadlineSettings(timeout=3600.0, idle=None), attempt=None)
 
 
 class Edge:
@@ -65,7 +67,7 @@ class Edge:
         self._routes = routes
         self._discovery = discovery
         self._transport = HttpTransport()
-        self._connectors: dict[str, Connector] = {}
+        self._connectors: dict[tuple[str, bool], Connector] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,9 +86,12 @@ class Edge:
             known = ", ".join(self._routes.prefixes)
             return answer(NotFound(detail=f"No route leads there. Routes: {known}"))
         caller, app, prefix, path = way
-        service = self._connector(caller).service(app)
-        response = await relay(request, service, path, prefix)
-        return localised(response, (a.url for a in self._discovery.watch(app).current), prefix)
+        said = parse_timeout(request.headers.find(TIMEOUT) or b"") is not None
+        service = self._connector(caller, said).service(app)
+        current = self._discovery.watch(app).current
+        outside = any(address.outside for address in current)
+        response = await relay(request, service, path, prefix, outside=outside)
+        return localised(response, (address.url for address in current), prefix)
 
     def find(self, port: int, request: Request) -> Way:
         """The way of an upgrade.
@@ -113,11 +118,12 @@ class Edge:
         match = self._routes.find(request.headers.get("host") or "", request.path)
         return None if match is None else (FRONT, match.app, match.prefix, match.path)
 
-    def _connector(self, caller: str) -> Connector:
-        found = self._connectors.get(caller)
+    def _connector(self, caller: str, said: bool) -> Connector:
+        found = self._connectors.get((caller, said))
         if found is None:
-            found = self._connectors[caller] = Connector(
-                caller, self._discovery, self._transport, self.metrics, settings=_SETTINGS
+            settings = _SAID if said else _SETTINGS
+            found = self._connectors[caller, said] = Connector(
+                caller, self._discovery, self._transport, self.metrics, settings=settings
             )
         return found
 

@@ -52,18 +52,24 @@ _REPLACED = frozenset(
 
 
 async def relay(
-    request: Request, service: Service[Request, Response], path: str, prefix: str = ""
+    request: Request,
+    service: Service[Request, Response],
+    path: str,
+    prefix: str = "",
+    *,
+    outside: bool = False,
 ) -> Response:
     """Answer ``request`` with what ``service`` answers.
 
     Args:
         path: what the app is to see of the request's path.
         prefix: what was cut off it.
+        outside: whether the app is somebody else's, who is told nothing of the client.
     """
     token = context.attach(context.extract(request.headers, system.now()))
     try:
         body = await _body(request)
-        headers = Headers(forwarded(request, prefix))
+        headers = Headers(kept(request) if outside else forwarded(request, prefix))
         response = await service(
             Request(request.method, path, request.query, headers, body, route="proxy")
         )
@@ -95,6 +101,11 @@ def end_to_end(raw: RawHeaders) -> RawHeaders:
     return [pair for pair in raw if pair[0] not in _HOP and pair[0] not in named]
 
 
+def kept(request: Request) -> RawHeaders:
+    """The fields to send on as they came."""
+    return [pair for pair in end_to_end(request.headers.raw) if pair[0] not in _REPLACED]
+
+
 def forwarded(request: Request, prefix: str = "") -> RawHeaders:
     """The fields to send on, with what is said of the client.
 
@@ -109,7 +120,7 @@ def forwarded(request: Request, prefix: str = "") -> RawHeaders:
     said = [v for name, v in old.raw if name == b"forwarded"]
     quoted = host.replace(b"\\", b"").replace(b'"', b"")
     said.append(f"for={shown};proto=http".encode() + b';host="' + quoted + b'"')
-    raw = [pair for pair in end_to_end(old.raw) if pair[0] not in _REPLACED]
+    raw = kept(request)
     raw += [
         (b"forwarded", b", ".join(said)),
         (b"x-forwarded-for", b", ".join([*chain, peer.encode()])),

@@ -43,11 +43,16 @@ class InstanceStatus(Struct):
 
 
 class AppStatus(Struct):
-    """One app, over all of its instances."""
+    """One app, over all of its instances.
+
+    Attributes:
+        url: where it runs, when that is elsewhere.
+    """
 
     app: str
     kind: str
     state: State
+    url: str
     ready: int
     instances: int
     needs: list[str]
@@ -129,6 +134,7 @@ def app_status(
         app=name,
         kind=spec.kind,
         state=min(states, key=_BEST_FIRST.index),
+        url=spec.url or "",
         ready=sum(state is State.READY for state in states),
         instances=len(rows),
         needs=list(spec.needs),

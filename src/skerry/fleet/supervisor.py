@@ -311,7 +311,7 @@ class Supervisor:
         found: dict[str, list[Address]] = {}
         for name, app in self.fleet.apps.items():
             if app.url is not None:
-                found[name] = [Address(app.url, name)]
+                found[name] = [Address(app.url, name, outside=True)]
         back: dict[str, list[Address]] = {}
         for replicas in self.replicas.values():
             for replica in replicas:

@@ -44,8 +44,8 @@ class ClientSettings:
         balance: how instances are compared.
         breaker: when an instance is left alone.
         attempt: for single attempts.
-        propagate: whether trace, baggage and time left are told to whoever is called; False for
-            others' services, which have no business with them.
+        propagate: whether trace, baggage and time left are told to whoever is called; never to
+            an address that is ``outside``.
     """
 
     deadline: DeadlineSettings | None = field(default_factory=DeadlineSettings)
@@ -170,7 +170,7 @@ def instance_stack(
             "below the attempt's count, because the attempt is the parent of what it causes; "
             "as low as that, so that the time it tells is what is left now",
             below=("observe",),
-            filter=propagate if settings.propagate else None,
+            filter=propagate if settings.propagate and not instance.outside else None,
         ),
         Slot(
             "fault",
