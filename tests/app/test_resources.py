@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from msgspec import Struct
 from skerry.app import App
 from skerry.app.testclient import TestClient
 from skerry.core.errors import ConfigError, NotFound
+from skerry.core.wire import Request, Stream
 
 
 class Database:
@@ -230,6 +232,89 @@ async def test_a_resource_that_does_not_open_closes_what_did() -> None:
     with pytest.raises(ConfigError, match="'cache' did not open: OSError: no route"):
         await app.start()
     assert log == ["closed"]
+
+
+async def test_a_resource_that_keeps_an_error_to_itself_does_not_make_an_answer_of_it() -> None:
+    app = App("a")
+
+    @app.resource(scope="request")
+    async def opened() -> AsyncIterator[Transaction]:
+        with contextlib.suppress(NotFound):
+            yield Transaction(Database())
+
+    @app.get("/work")
+    async def work(transaction: Transaction) -> str:
+        raise NotFound
+
+    async with TestClient(app) as client:
+        answer = await client.get("/work")
+    assert (answer.status, answer.headers.get("content-type")) == (500, "application/problem+json")
+
+
+async def test_resources_of_a_request_may_ask_for_it_and_no_others() -> None:
+    app = App("a")
+
+    @app.resource(scope="request")
+    async def database(request: Request) -> Database:
+        return Database(request.headers.get("x-tenant", "nobody") or "")
+
+    @app.get("/url")
+    async def url(database: Database) -> str:
+        return database.url
+
+    async with TestClient(app) as client:
+        assert (await client.get("/url", headers={"x-tenant": "t1"})).json() == "t1"
+
+    longer = App("a")
+
+    @longer.resource
+    async def cache(request: Request) -> Cache:
+        raise AssertionError
+
+    with pytest.raises(ConfigError, match="lives as long as a request"):
+        await longer.start()
+
+
+async def test_a_circle_of_request_resources_is_found_at_start() -> None:
+    app = App("a")
+
+    @app.resource(scope="request")
+    def one(other: Cache) -> Database:
+        raise AssertionError
+
+    @app.resource(scope="request")
+    def two(other: Database) -> Cache:
+        raise AssertionError
+
+    with pytest.raises(ConfigError, match="need each other: one → two → one"):
+        await app.start()
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_a_stream_nobody_reads_closes_what_the_request_held(method: str) -> None:
+    app = App("a")
+    closed = asyncio.Event()
+    log: list[str] = []
+
+    @app.resource(scope="request")
+    async def transaction() -> AsyncIterator[Transaction]:
+        try:
+            yield Transaction(Database())
+            log.append("commit")
+        finally:
+            closed.set()
+
+    @app.get("/stream")
+    async def stream(transaction: Transaction) -> AsyncIterator[int]:
+        for n in range(1_000_000):
+            yield n
+
+    async with TestClient(app) as client:
+        answer = await client.send(method, "/stream")
+        if isinstance(answer.body, Stream):
+            await answer.body.aclose()
+        await asyncio.wait_for(closed.wait(), 5)
+    assert log == []
 
 
 async def test_plain_functions_run_beside_each_other_in_bounded_threads() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, TypeVar, overload
@@ -52,6 +51,7 @@ from .mount import Lifespan, Mounts, below
 from .resources import Container, Health, Resource, validate
 from .resources import Scope as ResourceScope
 from .router import Router
+from .threads import Threads
 
 log = logging.getLogger("skerry.app")
 
@@ -374,7 +374,7 @@ class _Running:
         self._app = app
         self.container = Container(app._resources, app._make, overrides)
         self.router: Router[_Route] = Router()
-        self._pool = ThreadPoolExecutor(app._threads, thread_name_prefix=app.name)
+        self._threads = Threads(app._threads, app.name)
         self._exit = AsyncExitStack()
         self.unmatched = self._stack("", app._server.timeout).build(self._refuse)
 
@@ -384,9 +384,9 @@ class _Running:
         for kind in app._settings:
             self.container.instance_value(kind)
         async with AsyncExitStack() as opening:
-            opening.callback(self._pool.shutdown, wait=False)
             await self.container.open()
             opening.push_async_callback(self.container.close)
+            opening.push_async_callback(self._threads.close)
             for _, mounted in app._mounts:
                 lifespan = Lifespan(mounted)
                 await lifespan.start()
@@ -401,7 +401,7 @@ class _Running:
 
     def _add(self, endpoint: Endpoint) -> None:
         app, declared = self._app, endpoint.declaration
-        service = endpoint.build(self.container, self._pool, app._body_limit)
+        service = endpoint.build(self.container, self._threads, app._body_limit)
         timeout = app._server.timeout if declared.timeout is None else declared.timeout
         built = self._stack(declared.name, timeout).build(service)
         self.router.add(declared.method, declared.path, (built, declared.name, timeout))

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-import msgspec
-
 from skerry.contract.codec import Codec
-from skerry.core.errors import BodyTooLarge, Problem, UnsupportedMediaType
+from skerry.core.errors import BadRequest, BodyTooLarge, Invalid, Problem, UnsupportedMediaType
 from skerry.core.wire import Body, Headers, Request, Stream
 
-from .responses import ServerSentEvent
-
 NDJSON = "application/x-ndjson"
-EVENTS = "text/event-stream"
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -159,42 +154,30 @@ def chunks_of(body: Body) -> AsyncIterator[bytes]:
 
 
 async def read_items(body: Body, codec: Codec[Any], limit: int) -> AsyncIterator[Any]:
-    """The items of an NDJSON body; ``limit`` holds for each line, the body may be endless."""
+    """The items of an NDJSON body; ``limit`` holds for each line, the body may be endless.
+
+    Raises:
+        Problem: (at the item) what is wrong with it, and on which line.
+    """
     rest = b""
+    number = 0
     async for chunk in chunks_of(body):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
+            number += 1
             if len(line) > limit:
                 raise _too_large(limit)
             if line.strip():
-                yield codec.decode(line)
+                yield _item(codec, line, number)
         if len(rest) > limit:
             raise _too_large(limit)
     if rest.strip():
-        yield codec.decode(rest)
+        yield _item(codec, rest, number + 1)
 
 
-def encode_ndjson(item: Any, codec: Codec[Any]) -> bytes:
-    return codec.encode(item) + b"\n"
-
-
-def encode_event(item: Any, codec: Codec[Any]) -> bytes:
-    """One server-sent event; an item that is not a ``ServerSentEvent`` is its data."""
-    if not isinstance(item, ServerSentEvent):
-        return b"data: " + codec.encode(item) + b"\n\n"
-    lines = []
-    for name, value in (("event", item.event), ("id", item.id)):
-        if value:
-            if "\n" in value or "\r" in value or "\0" in value:
-                raise ValueError(f"an event's {name} is one line")
-            lines.append(f"{name}: {value}\n".encode())
-    if item.retry is not None:
-        lines.append(b"retry: %d\n" % item.retry)
-    lines.append(b"data: " + msgspec.json.encode(item.data) + b"\n\n")
-    return b"".join(lines)
-
-
-def wants_events(request: Request) -> bool:
-    """Whether the caller asks for server-sent events rather than NDJSON."""
-    accept = request.headers.find(b"accept")
-    return accept is not None and b"text/event-stream" in accept
+def _item(codec: Codec[Any], line: bytes, number: int) -> Any:
+    try:
+        return codec.decode(line)
+    except (BadRequest, Invalid) as error:
+        error.detail = f"Line {number}: {error.detail}"
+        raise

@@ -7,7 +7,6 @@ everything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,8 +43,7 @@ def as_service(app: ASGIApp, root_path: str = "") -> Service[Request, Response]:
         if not first.get("more_body", False):
             await asyncio.wait([task])
             return Response(start["status"], headers, bytes(first.get("body", b"")))
-        stream = Stream(exchange.rest(bytes(first.get("body", b"")), task))
-        return Response(start["status"], headers, stream)
+        return Response(start["status"], headers, Stream(_Rest(first, exchange, task)))
 
     return call
 
@@ -90,24 +88,42 @@ class _Exchange:
             raise ConnectionLost("the app ended without an answer")
         return message
 
-    async def rest(self, first: bytes, task: asyncio.Task[None]) -> AsyncIterator[bytes]:
-        try:
-            if first:
-                yield first
-            more = True
-            while more:
-                message = await self.next()
-                more = message.get("more_body", False)
-                if chunk := bytes(message.get("body", b"")):
-                    yield chunk
-        finally:
-            self.disconnect()
-            if not task.done():
-                await asyncio.wait([task], timeout=0.1)
-                task.cancel()
-
     def disconnect(self) -> None:
         self._gone.set()
+
+
+class _Rest:
+    """The body of an answer that comes in pieces. Not a generator: closing one that nobody has
+    begun to read would not tell the app."""
+
+    def __init__(self, first: Message, exchange: _Exchange, task: asyncio.Task[None]) -> None:
+        self._message: Message | None = first
+        self._more = True
+        self._exchange = exchange
+        self._task = task
+
+    def __aiter__(self) -> _Rest:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            while self._more:
+                message, self._message = self._message or await self._exchange.next(), None
+                self._more = message.get("more_body", False)
+                if chunk := bytes(message.get("body", b"")):
+                    return chunk
+        except BaseException:
+            await self.aclose()
+            raise
+        await self.aclose()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Tell the app that its reader has left, and end it where it does not listen."""
+        self._exchange.disconnect()
+        if not self._task.done():
+            await asyncio.wait([self._task], timeout=0.1)
+            self._task.cancel()
 
 
 def _scope(request: Request, root_path: str) -> Scope:

@@ -2,7 +2,7 @@
 
 A resource is a function that yields a value (or returns one). Its scope is the instance, opened
 before the first request and closed after the last, or the request: a transaction, say, which
-sees the function's exception and can roll back.
+sees the function's exception and can roll back (``scope`` opens those).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Literal, get_args, get_origin
 
 from skerry.core.errors import ConfigError, Error
+from skerry.core.wire import Request
 
 from .binding import hints_of, place, strip
 
@@ -54,7 +55,7 @@ class Resource:
         return check
 
     async def open(self, stack: AsyncExitStack, arguments: Mapping[str, Any]) -> Any:
-        """Run the function up to its ``yield``; the rest runs when ``stack`` closes."""
+        """Run the function up to its ``yield``, at start; the rest runs when ``stack`` closes."""
         function = self.function
         if inspect.isasyncgenfunction(function):
             return await stack.enter_async_context(asynccontextmanager(function)(**arguments))
@@ -106,7 +107,7 @@ class Container:
         try:
             for resource in self._resources.values():
                 if resource.scope == "instance":
-                    await self._value(resource.type, ())
+                    await self._value(resource.type)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -114,19 +115,14 @@ class Container:
     async def close(self) -> None:
         await self._stack.aclose()
 
-    async def _value(self, kind: Any, path: tuple[str, ...]) -> Any:
+    async def _value(self, kind: Any) -> Any:
         if kind in self.values:
             return self.values[kind]
         resource = self._resources.get(kind)
         if resource is None:
             self.values[kind] = value = self._make(kind)
             return value
-        if resource.name in path:
-            raise ConfigError(f"resources need each other: {' → '.join((*path, resource.name))}")
-        arguments = {
-            name: await self._value(need, (*path, resource.name))
-            for name, need in resource.needs.items()
-        }
+        arguments = {name: await self._value(need) for name, need in resource.needs.items()}
         try:
             value = await resource.open(self._stack, arguments)
         except Error:
@@ -148,18 +144,8 @@ class Container:
         resource = self._resources.get(kind)
         return resource is not None and resource.scope == "request" and kind not in self._overridden
 
-    async def request_value(self, kind: Any, stack: AsyncExitStack, opened: dict[Any, Any]) -> Any:
-        """The value for this request, opened once however many functions need it."""
-        if not self.is_request_scoped(kind):
-            return self.instance_value(kind)
-        if kind not in opened:
-            resource = self._resources[kind]
-            arguments = {
-                name: await self.request_value(need, stack, opened)
-                for name, need in resource.needs.items()
-            }
-            opened[kind] = await resource.open(stack, arguments)
-        return opened[kind]
+    def resource(self, kind: Any) -> Resource:
+        return self._resources[kind]
 
     async def health(self, seconds: float = 2.0, fresh_for: float = 1.0) -> dict[str, str | None]:
         """What is wrong with each resource that has a check, asked at most once a second."""
@@ -178,21 +164,36 @@ class Container:
 
 
 def validate(resources: Mapping[Any, Resource], known: Callable[[Any], bool]) -> None:
-    """Check at start what ``Container`` would stumble over later.
+    """Check at start what opening them would stumble over later.
 
     Raises:
-        ConfigError: a resource needs something nobody provides, or lives longer than its need.
+        ConfigError: a resource needs something nobody provides, or lives longer than its need,
+            or some need each other.
     """
     for resource in resources.values():
         for name, need in resource.needs.items():
-            other = resources.get(need)
             where = f"{place(resource.function)}: {name!r}"
-            if other is None and not known(need):
+            other = resources.get(need)
+            if need is not Request and other is None and not known(need):
                 raise ConfigError(f"{where}: nothing provides {need!r}; register it as a resource")
-            if other is not None and other.scope == "request" and resource.scope == "instance":
+            short = need is Request or (other is not None and other.scope == "request")
+            if short and resource.scope == "instance":
                 raise ConfigError(
                     f"{where} lives as long as a request, {resource.name!r} as long as the instance"
                 )
+    for resource in resources.values():
+        _refuse_circle(resource, resources, ())
+
+
+def _refuse_circle(
+    resource: Resource, resources: Mapping[Any, Resource], path: tuple[Resource, ...]
+) -> None:
+    if resource in path:
+        circle = " → ".join(each.name for each in (*path, resource))
+        raise ConfigError(f"resources need each other: {circle}")
+    for need in resource.needs.values():
+        if need in resources:
+            _refuse_circle(resources[need], resources, (*path, resource))
 
 
 def _yielded(function: Callable[..., Any], hint: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from skerry.core.errors import ConfigError
 from skerry.core.wire import Headers, Response
+
+T = TypeVar("T")
 
 
 def _text(content: str, media_type: str, status: int) -> Response:
@@ -40,17 +43,39 @@ def redirect(url: str, status: int = 303) -> Response:
     )
 
 
-class ServerSentEvent(Struct):
+class Reply(Struct, Generic[T]):
+    """A typed answer with header fields of its own.
+
+    ::
+
+        @app.post("/quotes", status=201)
+        async def create_quote(new: NewQuote) -> Reply[Quote]:
+            ...
+            return Reply(quote, {"location": f"/quotes/{quote.id}"})
+
+    Attributes:
+        headers: by name, or as pairs where a name comes more than once.
+    """
+
+    value: T
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+
+
+class ServerSentEvent(Struct, Generic[T]):
     """One event of an event stream (WHATWG HTML, 9.2).
 
     Attributes:
-        data: any JSON value; sent as one ``data`` field.
+        data: sent as JSON in one ``data`` field. An event without any is not dispatched.
         event: its type; ``message`` if empty.
         id: what the client sends back as ``Last-Event-ID``.
         retry: milliseconds the client waits before it reconnects.
+        text: data that is not JSON, sent as it is; in place of ``data``.
+        comment: what no reader is told.
     """
 
-    data: Any
+    data: T | UnsetType = UNSET
     event: str = ""
     id: str = ""
     retry: int | None = None
+    text: str | None = None
+    comment: str = ""
