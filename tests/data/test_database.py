@@ -183,6 +183,15 @@ def test_a_database_nobody_prepared_for_is_refused(url: str) -> None:
         make_engine(url)
 
 
+async def test_what_is_wrong_with_the_url_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://host:port/name")
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: .*postgresql://user:password@host"):
+        async with Database.opened("quotes"):
+            pass
+
+
 def test_a_throwaway_server_ends_with_whoever_started_it() -> None:
     program = (
         "import os, signal\n"

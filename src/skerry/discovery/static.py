@@ -34,6 +34,9 @@ class StaticDiscovery:
     def watch(self, app: str, /) -> Watch:
         return Hub(self._apps.get(app, ()), fixed=True, why_empty="no address is given for it")
 
+    def check(self, app: str, /) -> None:
+        """They have been checked."""
+
     async def close(self) -> None:
         """There is nothing to end."""
 
@@ -57,6 +60,11 @@ class EnvironmentDiscovery:
         self._otherwise = otherwise
 
     def watch(self, app: str, /) -> Watch:
+        """The instances of ``app``.
+
+        Raises:
+            ConfigError: a variable does not hold what it should.
+        """
         urls = self._urls(app)
         if urls:
             return StaticDiscovery({app: urls}).watch(app)
@@ -64,14 +72,25 @@ class EnvironmentDiscovery:
             return self._otherwise.watch(app)
         return Hub(fixed=True, why_empty=why_absent(app))
 
+    def check(self, app: str, /) -> None:
+        self._urls(app)
+
     async def close(self) -> None:
         if self._otherwise is not None:
             await self._otherwise.close()
 
     def _urls(self, app: str) -> list[str]:
         listed, single = _variables(app)
-        value = self._environ.get(listed) or self._environ.get(single) or ""
-        return [url.strip() for url in value.split(",") if url.strip()]
+        name = listed if self._environ.get(listed) else single
+        value = self._environ.get(name) or ""
+        urls = [url.strip() for url in value.split(",") if url.strip()]
+        for url in urls:
+            if not _is_address(url):
+                what, like = "an HTTP URL", "http://10.0.0.1:8000"
+                if name == listed:
+                    what, like = "a list of HTTP URLs", f"{like},http://10.0.0.2:8000"
+                raise ConfigError(f"{name} is not {what}: {url!r}; it should look like {like}")
+        return urls
 
 
 def why_absent(app: str) -> str:
@@ -89,7 +108,15 @@ def _variables(app: str) -> tuple[str, str]:
 
 
 def _checked(app: str, url: str) -> str:
-    url = url.rstrip("/")
-    if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?|local:\S+", url):
+    if not _is_address(url):
         raise ConfigError(f"the address of {app!r} is not an HTTP URL: {url!r}")
-    return url
+    return url.rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    """Whether it is scheme, host, and perhaps a port and a path; or an app in this process."""
+    found = re.fullmatch(
+        r"https?://(?:\[[\da-fA-F:.]+\]|[^/?#\s@:\[\]]+)(?::(\d{1,5}))?(?:/[^?#\s]*)?|local:\S+",
+        url,
+    )
+    return found is not None and int(found[1] or 0) < 65536

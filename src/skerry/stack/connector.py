@@ -10,10 +10,12 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, ref
 
 from skerry.core.clock import Clock, system
+from skerry.core.errors import ConfigError
 from skerry.core.instance import Address
 from skerry.core.service import Service
 from skerry.core.wire import Request, Response
@@ -39,7 +41,7 @@ class Connector:
         transport: reaches them. None for the default HTTP transport, made at first use.
         metrics: where calls are counted.
         settings: of all clients.
-        overrides: settings by app, instead of those.
+        overrides: settings by app, instead of those; looked up when an app is first called.
         rng: where choices and jitter come from.
         local: whether apps that are in this process are called without a socket.
     """
@@ -63,16 +65,26 @@ class Connector:
         self._loopback = Loopback() if local else None
         self._clock = clock
         self._settings = settings or ClientSettings()
-        self._overrides = dict(overrides or {})
+        self._overrides = {} if overrides is None else overrides
         self._rng = rng or random.Random()
         self._clients: dict[str, _Client] = {}
 
     def service(self, app: str) -> Service[Request, Response]:
-        """The client of ``app``: always the same one, good in any event loop."""
+        """The client of ``app``: always the same one, good in any event loop.
+
+        Raises:
+            ConfigError: an address that was given for it is malformed.
+        """
         found = self._clients.get(app)
         if found is None:
-            found = self._clients[app] = _Client(self, self._parts(app), self._loopback is not None)
+            self._discovery.check(app)
+            found = self._clients[app] = _Client(self, app, self._loopback is not None)
         return found
+
+    @property
+    def callees(self) -> frozenset[str]:
+        """The apps that a client has been asked for."""
+        return frozenset(self._clients)
 
     def instances(self, app: str) -> Sequence[Candidate]:
         """The instances of ``app`` as this event loop's client sees them: load and status."""
@@ -85,7 +97,7 @@ class Connector:
         if self._loopback is not None and provided(app):
             transport = self._loopback
         kind = HttpTransport if transport is None else type(transport)
-        return describe(self._parts(app), kind.__name__)
+        return describe(self.parts(app), kind.__name__)
 
     async def close(self) -> None:
         """Let go of this event loop's clients, then of the transports."""
@@ -106,7 +118,8 @@ class Connector:
             self._transport = HttpTransport()
         return client(parts, self._discovery.watch(parts.app), self._transport)
 
-    def _parts(self, app: str) -> Parts:
+    def parts(self, app: str) -> Parts:
+        """What all filters of the client of ``app`` have in common, in whatever event loop."""
         settings = self._overrides.get(app, self._settings)
         budget = RetryBudget(settings.retry.budget if settings.retry else None, self._clock)
         return Parts(self.caller, app, settings, self.metrics, budget, self._clock, self._rng)
@@ -127,11 +140,11 @@ class _Here:
 class _Client:
     """The service that callers hold: finds what belongs to the event loop they are in."""
 
-    def __init__(self, connector: Connector, parts: Parts, local: bool) -> None:
+    def __init__(self, connector: Connector, app: str, local: bool) -> None:
         self._connector = connector
-        self._parts = parts
-        self._app = parts.app
+        self._app = app
         self._local = local
+        self._parts: Parts | None = None
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Here] = WeakKeyDictionary()
         self._last: _Here | None = None
 
@@ -165,6 +178,8 @@ class _Client:
         return here
 
     def _make(self, here: _Here, *, local: bool) -> Service[Request, Response]:
+        if self._parts is None:
+            self._parts = self._connector.parts(self._app)
         service, balance = self._connector.build(self._parts, local=local)
         here.made.append(balance)
         if local:
@@ -220,20 +235,30 @@ def default_connector(
     caller: str,
     metrics: Metrics | None = None,
     settings: ClientSettings | None = None,
+    overrides: Mapping[str, ClientSettings] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Connector:
     """The connector that a process's surroundings ask for.
 
     Apps are looked for in this process, then in the environment (``SKERRY_APP_<NAME>``,
     ``<NAME>_URL``), then in the fleet that started the process (``SKERRY_CONTROL``).
+
+    Raises:
+        ConfigError: ``SKERRY_CONTROL`` is not the path of a socket.
     """
     environ = os.environ if environ is None else environ
     control = environ.get("SKERRY_CONTROL")
     fleet = None
     if control:
+        path = Path(control)
+        if not path.is_absolute() or (path.exists() and not path.is_socket()):
+            raise ConfigError(
+                f"SKERRY_CONTROL is not the path of a socket: {control!r}; it should look like "
+                "/srv/fleet/.skerry/control.sock, and `skerry up` sets it for its apps"
+            )
         from skerry.discovery.fleet import FleetDiscovery  # not needed outside of a fleet
         from skerry.transport.unix import UnixTransport
 
         fleet = FleetDiscovery(UnixTransport(control).connect(Address("http://control", "control")))
     discovery = EnvironmentDiscovery(environ, otherwise=fleet)
-    return Connector(caller, discovery, metrics=metrics, settings=settings)
+    return Connector(caller, discovery, metrics=metrics, settings=settings, overrides=overrides)
