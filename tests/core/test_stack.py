@@ -56,8 +56,10 @@ async def test_a_slot_of_ones_own() -> None:
 def test_roles_are_unique_and_known() -> None:
     with pytest.raises(ConfigError, match="two slots named 'outer'"):
         Stack(three()[0], three()[0])
-    with pytest.raises(ConfigError, match="no slot named 'retyr'; it has outer, middle, inner"):
-        Stack(*three()).put("retyr", None)
+    with pytest.raises(ConfigError, match=r"no slot named 'iner'\. Did you mean 'inner'\?"):
+        Stack(*three()).put("iner", None)
+    with pytest.raises(ConfigError, match=r"no slot named 'zzz'\. There is inner, middle, outer\."):
+        Stack(*three()).insert(Slot("mine", "I say so"), after="zzz")
 
 
 async def test_a_filter_may_call_its_service_never_or_often() -> None:

@@ -70,7 +70,7 @@ def parts(clock: ManualClock | None = None, settings: ClientSettings | None = No
 
 
 def stacks() -> list[Stack[Request, Response]]:
-    inner, _ = instance_stack(parts(), Address("http://a"))
+    inner = instance_stack(parts(), Address("http://a"))
     return [
         call_stack(parts()),
         inner,

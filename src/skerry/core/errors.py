@@ -34,7 +34,7 @@ retries, and no other, or three layers make 27 attempts of one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, ClassVar, dataclass_transform
@@ -54,6 +54,17 @@ class Error(Exception):
 
 class ConfigError(Error):
     """The code, ``fleet.toml`` or the settings contradict themselves. Raised at start."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?``, or all there is, for the end of a message about a wrong name."""
+    import difflib  # only whoever mistypes pays for it
+
+    names = sorted(known)
+    found = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if found:
+        return f" Did you mean {found[0]!r}?"
+    return f" There is {', '.join(names)}." if names else ""
 
 
 class Fault(Struct, frozen=True, order=True):

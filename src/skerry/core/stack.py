@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Generic
 
-from .errors import ConfigError
+from .errors import ConfigError, nearest
 from .service import Filter, Req, Res, Service, apply
 
 
@@ -85,5 +85,5 @@ class Stack(Generic[Req, Res]):
         for index, slot in enumerate(self.slots):
             if slot.role == role:
                 return index
-        known = ", ".join(slot.role for slot in self.slots)
-        raise ConfigError(f"the stack has no slot named {role!r}; it has {known}")
+        roles = [slot.role for slot in self.slots]
+        raise ConfigError(f"the stack has no slot named {role!r}.{nearest(role, roles)}")

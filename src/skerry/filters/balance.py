@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from skerry.core.clock import Clock, system
 from skerry.core.errors import BreakerOpen, CallError, NoInstance
@@ -48,6 +48,7 @@ class BalanceSettings:
         )
 
 
+@runtime_checkable
 class Guard(Protocol):
     """Whoever knows whether calling an instance is worth it: its breaker."""
 

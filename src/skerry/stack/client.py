@@ -21,7 +21,7 @@ from skerry.core.stack import Slot, Stack
 from skerry.core.wire import Request, Response
 from skerry.discovery.base import Watch
 from skerry.filters.attempt import Attempt, AttemptSettings
-from skerry.filters.balance import Balance, BalanceSettings, Guarded
+from skerry.filters.balance import Balance, BalanceSettings, Guard, Guarded
 from skerry.filters.breaker import Breaker, BreakerSettings
 from skerry.filters.budget import RetryBudget
 from skerry.filters.deadline import ClientDeadline, DeadlineSettings
@@ -31,6 +31,7 @@ from skerry.filters.retry import Retrier, RetrySettings
 from skerry.telemetry.metrics import Metrics
 from skerry.transport.base import Transport
 
+from .edit import Edit, edited
 from .rows import Row, rows
 
 
@@ -46,6 +47,8 @@ class ClientSettings:
         attempt: for single attempts.
         propagate: whether trace, baggage and time left are told to whoever is called; never to
             an address that is ``outside``.
+        edit_call, edit_instance: make other stacks of the two halves that there are, above the
+            balancer and below.
     """
 
     deadline: DeadlineSettings | None = field(default_factory=DeadlineSettings)
@@ -54,6 +57,8 @@ class ClientSettings:
     breaker: BreakerSettings | None = field(default_factory=BreakerSettings)
     attempt: AttemptSettings | None = field(default_factory=AttemptSettings)
     propagate: bool = True
+    edit_call: Edit | None = None
+    edit_instance: Edit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Parts:
 def call_stack(parts: Parts) -> Stack[Request, Response]:
     """The half above the balancer."""
     settings, app, clock = parts.settings, parts.app, parts.clock
-    return Stack(
+    stack: Stack[Request, Response] = Stack(
         Slot(
             "observe",
             "outermost, so that it counts what the caller sees: one call, however many attempts",
@@ -130,12 +135,11 @@ def call_stack(parts: Parts) -> Stack[Request, Response]:
             below=("retry",),
         ),
     )
+    return edited(stack, settings.edit_call)
 
 
-def instance_stack(
-    parts: Parts, instance: Address
-) -> tuple[Stack[Request, Response], Breaker | None]:
-    """The half below the balancer, for one instance; and its breaker, for the balancer to see."""
+def instance_stack(parts: Parts, instance: Address) -> Stack[Request, Response]:
+    """The half below the balancer, for one instance."""
     settings, app, clock = parts.settings, parts.app, parts.clock
     name = instance.id or instance.url
     breaker = (
@@ -183,7 +187,7 @@ def instance_stack(
             below=("fault",),
         ),
     )
-    return stack, breaker
+    return edited(stack, settings.edit_instance)
 
 
 def client(
@@ -192,8 +196,10 @@ def client(
     """The whole client, and the balancer inside it, which its owner closes."""
 
     def make(address: Address) -> Guarded:
-        stack, breaker = instance_stack(parts, address)
-        return Guarded(stack.build(reach(transport, address)), breaker)
+        stack = instance_stack(parts, address)
+        breaker: object = stack["breaker"].filter
+        service = stack.build(reach(transport, address))
+        return Guarded(service, breaker if isinstance(breaker, Guard) else None)
 
     balance = Balance(watch, make, parts.settings.balance, parts.app, parts.clock, parts.rng)
     return call_stack(parts).build(balance), balance
@@ -222,7 +228,7 @@ def describe(parts: Parts, transport: str = "") -> list[Row]:
     Args:
         transport: what is known of how the app is reached.
     """
-    instance, _ = instance_stack(parts, Address("http://instance"))
+    instance = instance_stack(parts, Address("http://instance"))
     between = Row(
         "between",
         "balance",
@@ -234,3 +240,12 @@ def describe(parts: Parts, transport: str = "") -> list[Row]:
         "instance", "transport", transport, ("tape",), "the end of the stack: the call leaves here"
     )
     return [*rows("call", call_stack(parts)), between, *rows("instance", instance), network]
+
+
+def check(settings: ClientSettings) -> None:
+    """Make the stacks once, so that what is wrong with them is found at start.
+
+    Raises:
+        ConfigError: an edit did not go well.
+    """
+    describe(Parts("", "", settings, Metrics(), RetryBudget()))

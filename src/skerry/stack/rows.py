@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from skerry.core.stack import Stack
+from skerry.core.stack import Slot, Stack
 from skerry.core.wire import Request, Response
+
+from .edit import called
 
 
 class Row(Struct, frozen=True):
@@ -28,7 +30,8 @@ class Row(Struct, frozen=True):
 
 def rows(half: str, stack: Stack[Request, Response]) -> list[Row]:
     """One row for each slot, outermost first, empty ones among them."""
-    return [
-        Row(half, slot.role, repr(slot.filter) if slot.filter else "", slot.below, slot.because)
-        for slot in stack
-    ]
+    return [Row(half, slot.role, _shown(slot), slot.below, slot.because) for slot in stack]
+
+
+def _shown(slot: Slot[Request, Response]) -> str:
+    return "" if slot.filter is None else called(slot.filter)

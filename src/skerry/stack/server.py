@@ -14,6 +14,8 @@ from skerry.filters.deadline import ServerDeadline
 from skerry.filters.observe import Observe
 from skerry.telemetry.metrics import Metrics
 
+from .edit import Edit, edited
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
@@ -22,9 +24,11 @@ class ServerSettings:
     Attributes:
         timeout: seconds an endpoint may take until its answer begins; a caller that waits
             less makes it less.
+        edit: makes other stacks of those that there are.
     """
 
     timeout: float = 30.0
+    edit: Edit | None = None
 
 
 def server_stack(
@@ -40,8 +44,11 @@ def server_stack(
     Args:
         route: the operation's name; what its series is called.
         app: the app that serves it.
+
+    Raises:
+        ConfigError: an edit did not go well.
     """
-    return Stack(
+    stack: Stack[Request, Response] = Stack(
         Slot(
             "observe",
             "outermost, so that it sees every answer, also those that other filters give",
@@ -75,3 +82,4 @@ def server_stack(
             below=("authorise", "tape"),
         ),
     )
+    return edited(stack, settings.edit)
