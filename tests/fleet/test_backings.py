@@ -197,6 +197,15 @@ async def test_every_app_has_its_own_database(root: Path) -> None:
     await nothing_is_left(root)
 
 
+async def test_a_database_may_be_raced_for(root: Path) -> None:
+    needs_postgresql()
+    backing = make(root, "postgresql", database="shop")
+    async with running(backing, root / "log"):
+        urls = await asyncio.gather(*(backing.provide(f"app-{number}") for number in range(8)))
+        assert set(urls) == {backing.url("any")}
+    await nothing_is_left(root)
+
+
 async def test_a_named_database_is_shared(root: Path) -> None:
     backing = make(root, "postgresql", database="shop")
     assert backing.url("web") == backing.url("worker")

@@ -50,6 +50,9 @@ class Unit:
     def instances(self) -> int:
         return max(app.instances for app in self.members)
 
+    def __contains__(self, app: object) -> bool:
+        return any(member.name == app for member in self.members)
+
     @property
     def grouped(self) -> bool:
         return "." in self.name

@@ -43,6 +43,8 @@ _PLACES = (
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
 _PROTOCOL_3 = 196608
+# duplicate_database; unique_violation, where somebody else made it at the same moment.
+_THERE = re.compile(rb"42P04|23505")
 
 
 class PostgreSQL:
@@ -116,7 +118,7 @@ class PostgreSQL:
             stderr=asyncio.subprocess.PIPE,
         )
         _, said = await process.communicate()
-        if process.returncode and b"42P04" not in said:  # duplicate_database
+        if process.returncode and not _THERE.search(said):
             reason = said.decode("utf-8", "replace").strip()
             raise BackingError(f"{self.name}: no database for {app}: {reason}")
         return self.url(app)

@@ -78,11 +78,12 @@ class Supervisor:
         preload = to_preload(fleet.apps.values())
         self.launcher = Launcher(run, preload, self._output.write_end)
         self._ground = Ground(self.launcher, self.logs, self.pace, self._changed)
-        self.supply = Supply(self._ground)
+        self.supply = Supply(self._ground, self._follow)
         self._served: Mapping[str, object] = {}
         self._scales: dict[str, int] = {}
         self._changing = asyncio.Lock()
         self._telling: asyncio.TimerHandle | None = None
+        self._following: set[asyncio.Task[None]] = set()
 
     # -- start and stop --------------------------------------------------------------------
 
@@ -112,6 +113,8 @@ class Supervisor:
         """Let go of the nursery, the sockets and the logs; after ``stop``, or instead of it."""
         if self._telling is not None:
             self._telling.cancel()
+        for task in self._following:
+            task.cancel()
         await self.launcher.close()
         self.sockets.save()
         self.sockets.close()
@@ -165,7 +168,7 @@ class Supervisor:
 
     def _unit_of(self, app: str) -> Unit:
         for unit in self.units.values():
-            if any(member.name == app for member in unit.members):
+            if app in unit:
                 return unit
         if app in self.fleet.apps and self.fleet.apps[app].kind == "outside":
             raise NotFound(detail=f"{app} runs elsewhere: there is nothing to do it to here")
@@ -291,6 +294,13 @@ class Supervisor:
             yield from replicas
 
     # -- news ------------------------------------------------------------------------------
+
+    def _follow(self, apps: Iterable[str]) -> None:
+        """A backing has had to take another port: restart the apps that knew the old one."""
+        known = [app for app in apps if any(app in unit for unit in self.units.values())]
+        task = asyncio.get_running_loop().create_task(self.restart(*known))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
 
     def _changed(self, replica: Replica) -> None:
         if replica.pid is None:

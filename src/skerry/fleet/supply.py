@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -33,21 +33,27 @@ class Backing(Protocol):
 
     async def provide(self, app: str) -> str: ...
 
+    def url(self, app: str) -> str: ...
+
 
 class Supply:
     """The backings of a fleet.
+
+    Args:
+        moved: told which apps know a URL that is no longer true.
 
     Attributes:
         replicas: those that the fleet runs itself, by name.
         outside: those that run elsewhere.
     """
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, moved: Callable[[Sequence[str]], None]) -> None:
         self.replicas: dict[str, Replica] = {}
         self.outside: dict[str, Backing] = {}
         self._backings: dict[str, Backing] = {}
         self._urls: dict[tuple[str, str], str] = {}
         self._ground = ground
+        self._moved = moved
 
     def start(self, fleet: Fleet, names: Iterable[str]) -> None:
         """Start those that are not there yet.
@@ -76,7 +82,7 @@ class Supply:
         for name in names:
             self._backings.pop(name, None)
             self.outside.pop(name, None)
-            self._urls = {key: url for key, url in self._urls.items() if key[1] != name}
+            self._forget(name)
             replica = self.replicas.pop(name, None)
             if replica is not None:
                 stopping.append(replica.stop())
@@ -104,12 +110,21 @@ class Supply:
         self._urls[app, name] = url
         return url
 
+    def _forget(self, name: str) -> dict[str, str]:
+        """Forget the URLs of one backing; what they were, by app."""
+        keys = [key for key in self._urls if key[1] == name]
+        return {key[0]: self._urls.pop(key) for key in keys}
+
     async def _recipe(self, backing: Backing) -> Recipe:
         try:
             launch = await asyncio.to_thread(backing.prepare)
         except BackingError as error:
             raise ConfigError(str(error)) from None
         assert launch is not None
+        known = self._forget(backing.name)
+        moved = [app for app, url in known.items() if backing.url(app) != url]
+        if moved:
+            self._moved(moved)
         env = {**launch.env, "SKERRY_INSTANCE": backing.name}
         return Recipe(
             seats=(Seat(backing.name, backing.name, check=partial(_check, backing), listed=False),),
