@@ -23,6 +23,8 @@
         ├── ConnectionLost          502    repeatable  sent, and the answer never came whole
         ├── AttemptTimeout          504    repeatable  sent, and this instance took too long
         ├── DeadlineExceeded        504    never       the caller has stopped waiting
+        ├── BusUnavailable          503    safe        the broker did not accept it
+        ├── Unconfirmed             502    repeatable  the broker did not say whether it did
         └── UnexpectedResponse      502    never       an answer outside the contract
 
 *Safe* may be sent again whatever it was; *repeatable* only if doing it twice does no harm
@@ -317,6 +319,20 @@ class DeadlineExceeded(CallError):
     """The whole call took longer than its caller waits."""
 
     status = 504
+
+
+class BusUnavailable(CallError):
+    """The broker cannot be reached, or refuses: nothing was accepted."""
+
+    status = 503
+    retry = Retry.SAFE
+
+
+class Unconfirmed(CallError):
+    """The broker was lost before it had said that it accepted a message."""
+
+    status = 502
+    retry = Retry.REPEATABLE
 
 
 class UnexpectedResponse(CallError):

@@ -1,0 +1,1 @@
+"""Asynchronous work: typed events, the brokers that carry them, and handlers that survive."""
