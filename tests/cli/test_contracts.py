@@ -78,6 +78,20 @@ def test_stacks(planted: Path, run: Callable[..., Any]) -> None:
     assert run("stack", "plain").status == 1
 
 
+def test_a_stack_is_shown_as_its_app_has_set_it(planted: Path, run: Callable[..., Any]) -> None:
+    with (planted / "greeter/greeter/app.py").open("a") as file:
+        file.write(
+            "from skerry.stack.client import ClientSettings\n"
+            "plain = app.client('plain')\n"
+            "app.calls('plain', ClientSettings(retry=None))\n"
+        )
+    rows = json.loads(run("stack", "greeter", "--client", "plain", "--json").out)
+    assert {row["role"]: row["filter"] for row in rows}["retry"] == ""
+    with (planted / "greeter/greeter/app.py").open("a") as file:
+        file.write("app.calls('plane', ClientSettings())\n")
+    assert "Did you mean 'plain'?" in run("stack", "greeter", "--client", "plain").err
+
+
 def test_a_client_lives_and_grows_old(planted: Path, run: Callable[..., Any]) -> None:
     done = run("client", "add", "greeter", "plain/clients/greeter.py")
     assert done.out.startswith("wrote plain/clients/greeter.py: 2 operations")

@@ -142,7 +142,6 @@ async def test_settings_may_come_after_the_client_and_before_the_first_call(
     attach(Context(deadline=1e9))
     await service(REQUEST)
     assert network.sent[0][1].headers.raw == []
-    assert connector.callees == {"quotes"}
 
 
 def test_one_client_is_good_in_any_event_loop(connector: Connector, network: Network) -> None:

@@ -24,6 +24,7 @@ from skerry.core.errors import BadRequest, ConfigError, NotFound, Problem
 from skerry.core.service import Service
 from skerry.core.stack import Stack
 from skerry.core.wire import Headers, Request, Response
+from skerry.stack.client import ClientSettings
 from skerry.stack.connector import Connector, default_connector
 from skerry.stack.rows import Row, rows
 from skerry.stack.server import ServerSettings, server_stack
@@ -43,6 +44,7 @@ from .asgi import (
 )
 from .binding import caller_locals
 from .builtin import Builtin
+from .calls import Calls
 from .cors import Cors, CorsSettings
 from .declare import Declaration, Routes
 from .endpoint import Endpoint
@@ -70,7 +72,8 @@ class App(Routes):
         name: what other apps call it by: a DNS label, as ``quotes``.
         version: of its contract.
         description: for its contract.
-        server: limits and defaults of its server stack.
+        server: limits and defaults of its server stack, and edits of it.
+        clients: the same for calls to other apps; for one of them alone, see ``calls``.
         body_limit: the largest request body in bytes that an endpoint reads.
         threads: how many plain ``def`` functions may run at once.
 
@@ -85,6 +88,7 @@ class App(Routes):
         *,
         description: str = "",
         server: ServerSettings | None = None,
+        clients: ClientSettings | None = None,
         body_limit: int = 1 << 20,
         threads: int = 40,
     ) -> None:
@@ -97,6 +101,7 @@ class App(Routes):
         self.metrics = Metrics()
         self.draining = False
         self._server = server or ServerSettings()
+        self._calls = Calls(name, clients)
         self._body_limit = body_limit
         self._threads = threads
         self._resources: dict[Any, Resource] = {}
@@ -172,7 +177,22 @@ class App(Routes):
         """A client of another app, by the contract that app serves; no generated file needed."""
         from skerry.clients.dynamic import connect
 
-        return connect(self.connector.service(name))
+        self._calls.made(name)
+        return connect(self.connector.service(name), name)
+
+    def calls(self, other: str | type[Any], settings: ClientSettings) -> None:
+        """Set how one other app is called, in place of what ``clients`` says for all::
+
+            app.calls(Schools, ClientSettings(deadline=DeadlineSettings(timeout=0.5)))
+
+        Args:
+            other: the class of its client, or its name.
+
+        Raises:
+            ConfigError: an edit of the stack did not go well, or this is said twice. At start:
+                nothing here has such a client.
+        """
+        self._calls.set(other, settings)
 
     # -- what follows from it ----------------------------------------------------------------
 
@@ -180,7 +200,9 @@ class App(Routes):
     def connector(self) -> Connector:
         """How this app reaches others; made when first needed."""
         if self._connector is None:
-            self._connector = default_connector(self.name, metrics=self.metrics)
+            self._connector = default_connector(
+                self.name, self.metrics, self._calls.default, self._calls.by_app
+            )
         return self._connector
 
     def contract(self) -> Contract:
@@ -221,6 +243,8 @@ class App(Routes):
                         f"({other.method} {other.path} and {declared.method} {declared.path}); "
                         "give one a name="
                     )
+            needs = (need for made in self._resources.values() for need in made.needs.values())
+            self._calls.check([*needs, *(a.type for made in found for a in made.arguments)])
             self._endpoints = found
         return self._endpoints
 

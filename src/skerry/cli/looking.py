@@ -87,9 +87,9 @@ def _stack(app: Any, job: Job) -> Any:
 
     if not isinstance(app, App):
         return None
+    names = [endpoint.declaration.name for endpoint in app.endpoints()]
     if job["client"]:
         return to_builtins(app.connector.describe(job["client"]))
-    names = [endpoint.declaration.name for endpoint in app.endpoints()]
     endpoint = job["endpoint"] or next(iter(names), "")
     if job["endpoint"] and endpoint not in names:
         from .output import nearest

@@ -81,11 +81,6 @@ class Connector:
             found = self._clients[app] = _Client(self, app, self._loopback is not None)
         return found
 
-    @property
-    def callees(self) -> frozenset[str]:
-        """The apps that a client has been asked for."""
-        return frozenset(self._clients)
-
     def instances(self, app: str) -> Sequence[Candidate]:
         """The instances of ``app`` as this event loop's client sees them: load and status."""
         found = self._clients.get(app)
