@@ -135,6 +135,10 @@ def bind(
                     f"{where} and {taken!r} would both be the body; join them in one "
                     "struct, or register the type that is not part of the request"
                 )
+        same = (argument.source, argument.wire_name)
+        other = next((a.name for a in arguments if (a.source, a.wire_name) == same), None)
+        if other is not None:
+            raise ConfigError(f"{where} and {other!r} are both the {same[0]} {same[1]!r}")
         wanted.discard(argument.wire_name if argument.source == "path" else "")
         arguments.append(argument)
     if wanted:

@@ -6,16 +6,21 @@ that uses it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from skerry.core.errors import ConfigError, Problem
 
-from .binding import caller_locals
+from .binding import caller_locals, place
 from .router import split_template
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
+"""What OpenAPI 3.1 has a word for (Path Item Object)."""
 
 
 class Options(TypedDict, total=False):
@@ -56,6 +61,14 @@ class Declaration:
     media_type: str
     local: dict[str, Any] | None
 
+    @property
+    def operation_path(self) -> str:
+        """The path as the contract has it."""
+        return self.path.replace(":path}", "}")
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}, {place(self.function)}"
+
 
 class Routes:
     """Endpoints that belong together, to be included in an app, or in another group.
@@ -66,9 +79,7 @@ class Routes:
     """
 
     def __init__(self, prefix: str = "", *, tags: Sequence[str] = ()) -> None:
-        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-            raise ConfigError(f"a prefix begins with '/' and does not end with it: {prefix!r}")
-        self.prefix = prefix
+        self.prefix = _checked(prefix)
         self.tags = tuple(tags)
         self.declarations: list[Declaration] = []
 
@@ -99,33 +110,29 @@ class Routes:
             timeout: seconds it may take; by default the app's.
             media_type: of what it returns as a ready response: ``text/html``.
         """
-        split_template(path)
-        if status is not None and not 200 <= status <= 399:
-            raise ConfigError(f"{method} {path}: a good answer has status 200 to 399, not {status}")
-        for problem in raises:
-            if not issubclass(problem, Problem):
-                raise ConfigError(
-                    f"{method} {path}: raises= takes Problem classes, not {problem!r}"
-                )
 
         def declare(function: F) -> F:
-            self.declarations.append(
-                Declaration(
-                    function=function,
-                    method=method.upper(),
-                    path=self.prefix + path if path != "/" or not self.prefix else self.prefix,
-                    name=name or function.__name__,
-                    status=status,
-                    problems=tuple(raises),
-                    summary=summary,
-                    tags=(*self.tags, *tags),
-                    deprecated=deprecated,
-                    hidden=hidden,
-                    timeout=timeout,
-                    media_type=media_type,
-                    local=caller_locals(function),
+            if isinstance(function, type | partial) or not hasattr(function, "__name__"):
+                raise ConfigError(
+                    f"{method} {path}: an endpoint is a function or a method, not {function!r}; "
+                    "write a function that calls it"
                 )
+            declared = Declaration(
+                function=function,
+                method=method.upper(),
+                path=path,
+                name=name or function.__name__,
+                status=status,
+                problems=_problems(raises, f"{method} {path}, {place(function)}"),
+                summary=summary,
+                tags=tuple(tags),
+                deprecated=deprecated,
+                hidden=hidden,
+                timeout=timeout,
+                media_type=media_type,
+                local=caller_locals(function),
             )
+            self._add([declared])
             return function
 
         return declare
@@ -151,12 +158,90 @@ class Routes:
         return self.endpoint("DELETE", path, **options)
 
     def include(self, routes: Routes, prefix: str = "") -> None:
-        """Add the endpoints that ``routes`` has now, under ``prefix``."""
-        self.declarations.extend(
+        """Add the endpoints that ``routes`` has now, under ``prefix``.
+
+        Raises:
+            ConfigError: the prefix is not one, or makes a path of theirs none.
+        """
+        self._add(routes.declarations, _checked(prefix))
+
+    def _add(self, declarations: Iterable[Declaration], prefix: str = "") -> None:
+        prefix = self.prefix + prefix
+        added = [
             replace(
-                declaration,
-                path=self.prefix + prefix + declaration.path,
-                tags=(*self.tags, *declaration.tags),
+                declared,
+                path=prefix if prefix and declared.path == "/" else prefix + declared.path,
+                tags=(*self.tags, *declared.tags),
             )
-            for declaration in routes.declarations
-        )
+            for declared in declarations
+        ]
+        for declared in added:
+            _check(declared)
+        self.declarations.extend(added)
+
+
+def _checked(prefix: str) -> str:
+    if prefix:
+        if prefix.endswith("/"):
+            raise ConfigError(f"a prefix does not end with '/': {prefix!r}")
+        split_template(prefix)
+    return prefix
+
+
+def _problems(raises: Any, where: str) -> tuple[type[Problem], ...]:
+    if isinstance(raises, type):
+        raise ConfigError(f"{where}: raises= takes a list: raises=[{raises.__name__}]")
+    for problem in raises:
+        if not isinstance(problem, type) or not issubclass(problem, Problem):
+            raise ConfigError(f"{where}: raises= takes Problem classes, not {problem!r}")
+    return tuple(raises)
+
+
+def _check(declared: Declaration) -> None:
+    """Refuse what is wrong with one endpoint alone."""
+    try:
+        split_template(declared.path)
+    except ConfigError as error:
+        raise ConfigError(f"{declared}: {error}") from None
+    if declared.method not in METHODS:
+        raise ConfigError(f"{declared}: the methods are {', '.join(METHODS)}")
+    if declared.status is not None and not 200 <= declared.status <= 399:
+        raise ConfigError(f"{declared}: a good answer has status 200 to 399, not {declared.status}")
+
+
+def check_together(declarations: Iterable[Declaration]) -> None:
+    """Refuse endpoints that each are right and together are not.
+
+    Raises:
+        ConfigError: two have one route or one name; or the contract, where the name of a path's
+            parameter tells nothing apart, would have two of them in one place.
+    """
+    seen: dict[tuple[str, ...], Declaration] = {}
+
+    def earlier(declared: Declaration, *key: str) -> Declaration | None:
+        other = seen.setdefault(key, declared)
+        return None if other is declared else other
+
+    for declared in declarations:
+        shape = re.sub(r"\{\w+", "{", declared.path)
+        if other := earlier(declared, "route", declared.method, shape):
+            raise ConfigError(f"declared twice: {other} and {declared}")
+        if other := earlier(declared, "name", declared.name):
+            raise ConfigError(
+                f"two operations are named {declared.name!r}: {other} and {declared}; "
+                "give one a name="
+            )
+        if declared.hidden:
+            continue
+        shape = shape.replace(":path", "")
+        other = earlier(declared, "path", shape)
+        if other is not None and other.operation_path != declared.operation_path:
+            raise ConfigError(
+                f"one path with two spellings: {other} and {declared}; give their parameters the "
+                "same names, or keep one out of the contract by hidden=True"
+            )
+        if other := earlier(declared, "operation", declared.method, shape):
+            raise ConfigError(
+                f"one operation in the contract: {other} and {declared}; "
+                "keep one out of it by hidden=True"
+            )
