@@ -268,3 +268,13 @@ class TestStreams:
             response.status = 500
             await kit.send(response)
         assert kit.status is Status.BUSY
+
+
+async def test_an_instance_may_be_away_for_days(clock: ManualClock) -> None:
+    kit = Kit(clock, reopen=1.0, longest=2.0, consecutive=1)
+    for _ in range(1100):  # 2.0**1100 is more than a float holds
+        await kit.send(ConnectError())
+        await clock.advance(2.0)
+    assert kit.calls == 1100
+    await kit.send(Response(200))
+    assert kit.breaker.status is Status.OPEN

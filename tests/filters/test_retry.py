@@ -285,3 +285,10 @@ class TestBodies:
         refusal = Response(503, body=body)
         assert (await kit.call(Scripted(clock, refusal, answer(200)))).status == 200
         assert ends == [None]
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000])
+async def test_a_pushback_beyond_all_numbers_is_beyond_the_deadline(kit: Kit, value: str) -> None:
+    attach(Context(deadline=kit.clock.now() + 10.0))
+    service = Scripted(kit.clock, pushed(503, value))
+    assert (await kit.call(service)).headers.get(PUSHBACK) == "-1"

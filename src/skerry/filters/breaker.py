@@ -121,7 +121,7 @@ class Breaker:
         self._shut: Status | None = None  # BUSY or CLOSED while open
         self._probe_at = 0.0
         self._probing = False
-        self._times = 0  # opened in a row
+        self._wait = settings.reopen  # seconds until the next question
 
     @property
     def status(self) -> Status:
@@ -214,14 +214,14 @@ class Breaker:
         self._probing = False
         # Half of the wait is certain and half is chance, so that the clients of an instance
         # that comes back do not all ask at once.
-        wait = min(self.settings.longest, self.settings.reopen * 2.0**self._times)
+        wait = min(self.settings.longest, self._wait)
         self._probe_at = now + wait * self._rng.uniform(0.5, 1.0)
-        self._times += 1
+        self._wait = 2.0 * wait
 
     def _close(self) -> None:
         self._shut = None
         self._probing = False
-        self._times = 0
+        self._wait = self.settings.reopen
         self._rate.reset(self._now())
 
     def __repr__(self) -> str:

@@ -129,7 +129,7 @@ class Retrier:
             # gRPC A6: whatever is not a number of milliseconds means not to try again.
             if not pushback.isdigit() or not _repeatable(Retry.SAFE, request):
                 return None
-            return int(pushback) / 1000
+            return float(pushback) / 1000
         if not _repeatable(Retry.REPEATABLE, request):
             return None
         after = response.headers.find(_RETRY_AFTER)
