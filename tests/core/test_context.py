@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +95,13 @@ def test_baggage_survives_the_wire(members: dict[str, str]) -> None:
 
 def test_too_much_baggage_is_left_behind() -> None:
     assert context.parse_baggage("a=" + "x" * 9000) == {}
+
+
+def test_opentelemetry_while_it_is_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+    token = context.attach(context.EMPTY)
+    assert context.current_trace() is None
+    context.detach(token)
 
 
 def test_opentelemetrys_span_is_the_trace() -> None:

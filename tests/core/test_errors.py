@@ -104,3 +104,11 @@ def test_standard_problems_say_no_more_than_their_status() -> None:
 def test_a_member_cannot_hide_what_a_problem_does(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         type("Odd", (Problem,), {"__annotations__": {name: "str"}})
+
+
+def test_a_status_without_a_phrase_of_its_own_is_still_one() -> None:
+    class Slow(Problem, status=499, type="about:blank"):
+        """The caller has left."""
+
+    assert Slow.title == "The caller has left"
+    assert Slow().document() == {"type": "about:blank", "title": Slow.title, "status": 499}

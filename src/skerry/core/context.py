@@ -91,8 +91,9 @@ def current_trace() -> Trace | None:
     while nobody has imported it, nobody can have set a span.
     """
     otel = sys.modules.get("opentelemetry.trace")
-    if otel is not None:
-        span = otel.get_current_span().get_span_context()
+    get_span = getattr(otel, "get_current_span", None)  # not there while it is being imported
+    if get_span is not None:
+        span = get_span().get_span_context()
         if span.is_valid:
             state = span.trace_state.to_header() if span.trace_state else ""
             return Trace(span.trace_id, span.span_id, int(span.trace_flags), state)

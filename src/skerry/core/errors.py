@@ -44,6 +44,9 @@ from typing import Any, ClassVar, dataclass_transform
 from msgspec import Struct
 
 
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
 class Retry(Enum):
     NEVER = "never"
     REPEATABLE = "repeatable"
@@ -126,8 +129,8 @@ class Problem(_Declared):
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", cls.__name__)
         cls.type = type or "urn:problem-type:" + words.lower().replace(" ", "-")
         doc = (cls.__dict__.get("__doc__") or "").strip().partition("\n")[0]
-        if cls.type == "about:blank":  # says no more than its status does (RFC 9457, 4.2.1)
-            cls.title = HTTPStatus(cls.status).phrase
+        if cls.type == "about:blank" and cls.status in _PHRASES:
+            cls.title = _PHRASES[cls.status]  # it says no more than its status (RFC 9457, 4.2.1)
         else:
             cls.title = title or doc.rstrip(".") or words.capitalize()
         own = [
