@@ -135,7 +135,7 @@ def test_what_was_left_out_is_told_and_written_down(shop: Path) -> None:
     told = "\n".join(imported.notes)
     assert "mail: left out (mailhog/mailhog)" in told
     assert "proxy: left out (nginx): the front door does this" in told
-    assert "seed: left out: it is in a profile" in told
+    assert "seed: left out: it is in the profile tools" in told
     assert "quotes_api: volumes are not carried over" in told
     assert "quotes_api: API_KEY is in .env.quotes" in told
     assert all(f"#   {note}" in imported.text for note in imported.notes)

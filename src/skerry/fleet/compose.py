@@ -7,22 +7,27 @@ told, not guessed. (The Compose Specification, compose-spec.io.)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skerry.core.errors import ConfigError
-
 from .commands import adapt, serves, shell_text
+from .composefiles import Project, listed, text_of
 from .dockerfile import Image, read_dockerfile
 from .drafts import AppDraft, BackingDraft, Draft, is_secret, read_dotenv
 from .wiring import wire
 
-FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-
 _BACKINGS = {
     "postgresql": ("postgres", "postgresql", "postgis", "pgvector", "timescaledb"),
-    "redis": ("redis", "redis-stack", "redis-stack-server", "valkey", "keydb", "dragonfly"),
+    "redis": (
+        "redis",
+        "redis-stack",
+        "redis-stack-server",
+        "redismod",
+        "valkey",
+        "keydb",
+        "dragonfly",
+    ),
     "rabbitmq": ("rabbitmq",),
 }
 _PROXIES = frozenset({"nginx", "traefik", "caddy", "haproxy", "envoy", "httpd"})
@@ -33,11 +38,10 @@ _CREDENTIALS = {
     "redis": {},
 }
 _CONTAINER_ONLY = re.compile(
-    r"PATH|HOME|PORT|LANG|LC_\w+|DEBIAN_FRONTEND|VIRTUAL_ENV|PYTHONPATH|(?:PIP|POETRY|UV|GEM|BUNDLE)_\w+"
+    r"PATH|HOME|PORT|USER|LANG|GO(?:PATH|CACHE|ROOT|BIN)|LC_\w+|DEBIAN_FRONTEND|VIRTUAL_ENV|PYTHONPATH|(?:PIP|POETRY|UV|GEM|BUNDLE)_\w+"
 )
 # What the fleet sets itself is no use here, nor what no shell could set.
 _USABLE = re.compile(r"(?!(?:PORT|SKERRY_\w+)\Z)[A-Za-z_][A-Za-z0-9_]*")
-_VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:?[-?+])([^}]*))?\}|(\w+))")
 _HEALTH = re.compile(r"https?://[^/\s\"']+(/[^\s\"'|;)]*)")
 
 
@@ -47,70 +51,32 @@ def read_compose(file: Path) -> Draft:
     Raises:
         ConfigError: it is not YAML, or not a compose file.
     """
-    document = _document(file)
-    services = document.get("services")
-    if not isinstance(services, dict) or not services:
-        raise ConfigError(f"{file}: there are no services in it")
-    draft = Draft(file.name)
-    if isinstance(document.get("name"), str):
-        draft.name = document["name"]
-    found = [(str(name), it if isinstance(it, dict) else {}) for name, it in services.items()]
-    importer = _Compose(draft, file.parent)
+    project = Project(file)
+    draft = Draft(file.name, project.name)
+    importer = _Compose(draft, project)
     # Backings first: what an app says about one can only be understood once it is known.
     for backing in (True, False):
-        for name, service in found:
+        for name, service in project.services.items():
             if (importer.backing_kind(service) is not None) is backing:
                 importer.take(name, service)
-    importer.connect(found)
+    importer.connect()
+    for name, text in project.notes:
+        draft.note(name, text)
     return draft
 
 
-def _document(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        document = yaml.safe_load(file.read_bytes())
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{file}{line}: is not YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{file}: is not YAML: {error}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{file}: is not a compose file")
-    variables = read_dotenv(_text(file.parent / ".env"))
-    filled: dict[str, Any] = _filled(document, variables)
-    return filled
-
-
-def _filled(value: Any, variables: Mapping[str, str]) -> Any:
-    """``value`` with compose's ``${NAME:-default}`` filled in everywhere."""
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda found: _variable(found, variables), value)
-    if isinstance(value, list):
-        return [_filled(item, variables) for item in value]
-    if isinstance(value, dict):
-        return {key: _filled(item, variables) for key, item in value.items()}
-    return value
-
-
-def _variable(found: re.Match[str], variables: Mapping[str, str]) -> str:
-    if found[1]:
-        return "$"
-    name, operator, word = found[2] or found[5], found[3] or "", found[4] or ""
-    value = variables.get(name)
-    given = bool(value) if operator.startswith(":") else value is not None
-    if operator.endswith("+"):
-        return word if given else ""
-    if operator.endswith("-") and not given:
-        return word
-    return value or ""
-
-
 class _Compose:
-    def __init__(self, draft: Draft, folder: Path) -> None:
+    def __init__(self, draft: Draft, project: Project) -> None:
         self._draft = draft
-        self._folder = folder
+        self._project = project
+        self._folder = project.folder
+        self._profiles = set(project.variables.get("COMPOSE_PROFILES", "").split(","))
+        self._before = {  # whoever has to end before others begin → one of those
+            other: name
+            for name, service in project.services.items()
+            for other, how in _items(service.get("depends_on"))
+            if isinstance(how, dict) and how.get("condition") == "service_completed_successfully"
+        }
         self._names: dict[str, str] = {}  # services → names here
 
     def backing_kind(self, service: dict[str, Any]) -> str | None:
@@ -121,8 +87,15 @@ class _Compose:
 
     def take(self, name: str, service: dict[str, Any]) -> None:
         kind = self.backing_kind(service)
-        if service.get("profiles"):
-            self._draft.note(name, "left out: it is in a profile, so it does not start by itself")
+        profiles = [str(profile) for profile in listed(service.get("profiles"))]
+        if profiles and not self._profiles.intersection(profiles):
+            so = "so it does not start by itself"
+            self._draft.note(name, f"left out: it is in the profile {', '.join(profiles)}, {so}")
+        elif name in self._before and kind is None:
+            how = shell_text(service.get("command")) or "its command"
+            self._draft.note(
+                name, f"left out: `{how}` runs once, before {self._before[name]} starts"
+            )
         elif kind is not None:
             self._take_backing(name, kind, service)
         elif service.get("build") or _image_name(service) in _RUNTIMES:
@@ -130,12 +103,12 @@ class _Compose:
         else:
             self._draft.note(name, self._without(name, service))
 
-    def connect(self, services: list[tuple[str, dict[str, Any]]]) -> None:
+    def connect(self) -> None:
         """Who needs whom, by ``depends_on`` and by what the environment speaks of."""
         draft = self._draft
-        for name, service in services:
+        for name, service in self._project.services.items():
             app = draft.apps.get(self._names.get(name, ""))
-            for other in _keys(service.get("depends_on")) if app else ():
+            for other, _ in _items(service.get("depends_on")) if app else ():
                 if app and other in self._names:
                     app.need(self._names[other])
         wire(draft)
@@ -147,10 +120,13 @@ class _Compose:
         for app in draft.apps.values():
             if app.http and app.command and not (app.ports or app.port or app.name in called):
                 app.http = serves(app.command)
+                if not app.http:
+                    draft.note(app.name, "shows no port; if it serves on $PORT, drop http = false")
 
     def _take_backing(self, name: str, kind: str, service: dict[str, Any]) -> None:
         new = self._name(name, service)
-        env = dict(_environment(service.get("environment")))
+        env = {key: value for key, (value, _) in self._env_files(name, service).items()}
+        env.update(_environment(service.get("environment")))
         words = {part: env[key] for part, key in _CREDENTIALS[kind].items() if env.get(key)}
         backing = BackingDraft(new, kind, words=words)
         if kind == "postgresql":
@@ -166,16 +142,19 @@ class _Compose:
     def _take_app(self, name: str, service: dict[str, Any]) -> None:
         draft = self._draft
         app = AppDraft(self._name(name, service))
-        draft.apps[app.name] = app
         image = self._image(name, service, app)
+        if _plain(image.base) in _PROXIES:
+            draft.note(name, self._without(name, {"image": image.base}))
+            return
+        draft.apps[app.name] = app
         app.ports = [*_exposed(service), *image.ports]
         app.env = self._env(name, service, image)
         app.instances = _replicas(service)
         app.port = self._published(service) if app.instances == 1 else None
         app.health = _health(service)
         self._start(name, service, image, app)
-        for key in ("volumes", "devices", "network_mode", "secrets", "configs", "extends"):
-            mounted = key == "volumes" and all(_is_code(item) for item in _list(service.get(key)))
+        for key in ("volumes", "devices", "network_mode", "secrets", "configs"):
+            mounted = key == "volumes" and all(_is_code(item) for item in listed(service.get(key)))
             if service.get(key) and not mounted:
                 draft.note(name, f"{key} are not carried over")
 
@@ -188,8 +167,7 @@ class _Compose:
         if image.folder != "/":  # the image's folder is the app's
             text = text.replace(image.folder.rstrip("/") + "/", "./")
         if not text:
-            self._draft.note(app.name, "has no command; if it is not found by itself, say app =")
-            return
+            return  # the base image has it; what can be found by itself needs none
         adapted = adapt(text, app.ports)
         app.command = adapted.text
         app.http = not adapted.worker
@@ -200,7 +178,7 @@ class _Compose:
     def _image(self, name: str, service: dict[str, Any], app: AppDraft) -> Image:
         build = service.get("build")
         if not build:  # a language's image with the code mounted into it
-            mounts = [item for item in _list(service.get("volumes")) if _is_code(item)]
+            mounts = [item for item in listed(service.get("volumes")) if _is_code(item)]
             app.path = _relative(str(mounts[0]).partition(":")[0]) if mounts else "."
             return Image(folder=str(service.get("working_dir") or "/"))
         settings = build if isinstance(build, dict) else {"context": build}
@@ -210,7 +188,7 @@ class _Compose:
             text = str(settings["dockerfile_inline"])
         else:
             file = context / str(settings.get("dockerfile") or "Dockerfile")
-            text = _text(file)
+            text = text_of(file)
             if not text and not service.get("command"):
                 self._draft.note(name, f"there is no {file.name} in {app.path}")
         target = settings.get("target")
@@ -218,15 +196,25 @@ class _Compose:
 
     def _env(self, name: str, service: dict[str, Any], image: Image) -> dict[str, str]:
         env = {key: it for key, it in image.env.items() if not _CONTAINER_ONLY.fullmatch(key)}
-        for entry in _list(service.get("env_file")):
-            file = str(entry.get("path", "") if isinstance(entry, dict) else entry)
-            for key, value in read_dotenv(_text(self._folder / file)).items():
-                if is_secret(key) and value:
-                    self._draft.note(name, f"{key} is in {file}: set it where `skerry up` runs")
-                else:
-                    env[key] = value
+        for key, (value, file) in self._env_files(name, service).items():
+            if is_secret(key) and value:
+                self._draft.note(name, f"{key} is in {file}: set it where `skerry up` runs")
+            else:
+                env[key] = value
         env.update(_environment(service.get("environment")))
         return {key: value for key, value in env.items() if _USABLE.fullmatch(key)}
+
+    def _env_files(self, name: str, service: dict[str, Any]) -> dict[str, tuple[str, str]]:
+        """What its ``env_file`` set, each with the file it is from."""
+        found: dict[str, tuple[str, str]] = {}
+        for entry in listed(service.get("env_file")):
+            settings = entry if isinstance(entry, dict) else {"path": entry}
+            file = str(settings.get("path", ""))
+            if not (self._folder / file).is_file() and settings.get("required", True):
+                self._draft.note(name, f"its env_file {file} is not there")
+            said = self._project.filled(read_dotenv(text_of(self._folder / file)), told=False)
+            found |= {key: (value, file) for key, value in said.items()}
+        return found
 
     def _name(self, service_name: str, service: dict[str, Any]) -> str:
         name = self._draft.free_name(service_name)
@@ -236,14 +224,14 @@ class _Compose:
                 self._draft.hosts.setdefault(str(host), name)
         networks = service.get("networks")
         for network in networks.values() if isinstance(networks, dict) else ():
-            for alias in _list(network.get("aliases") if isinstance(network, dict) else None):
+            for alias in listed(network.get("aliases") if isinstance(network, dict) else None):
                 self._draft.hosts.setdefault(str(alias), name)
         return name
 
     def _published(self, service: dict[str, Any]) -> int | None:
         """The host's port of its first published one, unless another app has it."""
         taken = {app.port for app in self._draft.apps.values()}
-        for entry in _list(service.get("ports")):
+        for entry in listed(service.get("ports")):
             if isinstance(entry, dict):
                 text = str(entry.get("published") or "")
             else:
@@ -265,9 +253,12 @@ class _Compose:
 
 
 def _image_name(service: dict[str, Any]) -> str:
+    return _plain(str(service.get("image") or ""))
+
+
+def _plain(image: str) -> str:
     """``docker.io/bitnami/postgresql:16@sha256…`` → ``postgresql``."""
-    image = str(service.get("image") or "").partition("@")[0]
-    return image.rpartition("/")[2].partition(":")[0].lower()
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
 
 
 def _environment(value: Any) -> Iterator[tuple[str, str]]:
@@ -283,7 +274,7 @@ def _environment(value: Any) -> Iterator[tuple[str, str]]:
 
 def _exposed(service: dict[str, Any]) -> list[int]:
     found = []
-    for entry in [*_list(service.get("ports")), *_list(service.get("expose"))]:
+    for entry in [*listed(service.get("ports")), *listed(service.get("expose"))]:
         text = str(entry.get("target", "") if isinstance(entry, dict) else entry)
         inner = text.partition("/")[0].rpartition(":")[2].partition("-")[0]
         if inner.isdecimal() and inner.isascii():
@@ -314,18 +305,8 @@ def _relative(path: str) -> str:
     return path.removeprefix("./").rstrip("/") or "."
 
 
-def _keys(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list | dict) else []
-
-
-def _list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8", "replace")
-    except (OSError, ValueError):
-        return ""
+def _items(value: Any) -> list[tuple[str, Any]]:
+    """A mapping's items; of a list, its items without anything said of them."""
+    if isinstance(value, list):
+        return [(str(item), None) for item in value]
+    return [(str(key), item) for key, item in value.items()] if isinstance(value, dict) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .commands import shell_text
 
@@ -25,6 +25,7 @@ class Image:
         folder: ``WORKDIR``.
         ports: ``EXPOSE``.
         env: ``ENV``.
+        base: the image that all this is built on.
     """
 
     entrypoint: str = ""
@@ -32,6 +33,7 @@ class Image:
     folder: str = "/"
     ports: list[int] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
+    base: str = ""
 
     @property
     def start(self) -> str:
@@ -61,9 +63,9 @@ def read_dockerfile(text: str, target: str | None = None) -> Image:
 def _stage(rest: str, stages: dict[str, Image]) -> Image:
     found = _FROM.match(rest)
     base = stages.get(found[1]) if found else None
-    image = Image()
+    image = Image(base=found[1] if found else "")
     if base is not None:  # a stage that continues another one
-        image = Image(base.entrypoint, base.command, base.folder, [*base.ports], {**base.env})
+        image = replace(base, ports=[*base.ports], env={**base.env})
     if found and found[2]:
         stages[found[2]] = image
     return image

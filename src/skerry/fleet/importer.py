@@ -15,7 +15,7 @@ from pathlib import Path
 from skerry.core.errors import ConfigError
 from skerry.spec import FILE, SpecError, loads
 
-from . import compose, procfile
+from . import compose, composefiles, procfile
 from .drafts import AppDraft, BackingDraft, Draft
 
 
@@ -64,11 +64,12 @@ def write_fleet(folder: Path, overwrite: bool = False) -> Imported:
 
 
 def _source(folder: Path) -> Path:
-    for name in (*compose.FILES, procfile.FILE):
+    for name in (*composefiles.FILES, procfile.FILE):
         if (folder / name).is_file():
             return folder / name
+    names = ", ".join(composefiles.FILES)
     raise ConfigError(
-        f"{folder}: there is neither a compose file ({', '.join(compose.FILES)}) nor a Procfile; "
+        f"{folder}: there is neither a compose file ({names}) nor a Procfile; "
         f"`skerry new fleet NAME` begins without one"
     )
 

@@ -32,6 +32,8 @@ def wire(draft: Draft) -> None:
     for app in draft.apps.values():
         for variable, value in app.env.items():
             app.env[variable] = _rewritten(draft, app, value)
+        for variable, value in app.env.items():
+            app.env[variable] = _own(app, variable.upper(), value)
         for step in (_host, _detail):  # whom it speaks of first, then what it says of them
             for variable, value in app.env.items():
                 app.env[variable] = step(draft, app, variable.upper(), value)
@@ -70,6 +72,16 @@ def _address(draft: Draft, name: str, found: re.Match[str]) -> str:
     if draft.backings[name].kind == "redis":  # asks for no password; the path is its database
         return f"{parts['scheme']}://{place}{path}"
     return f"{parts['scheme']}://{{{name}.user}}:{{{name}.password}}@{place}/{{{name}.database}}"
+
+
+def _own(app: AppDraft, variable: str, value: str) -> str:
+    """``value`` where it says on which port the app itself listens."""
+    host, colon, port = value.rpartition(":")
+    if not port.isdecimal() or int(port) not in app.ports:
+        return value
+    if colon and host in ("", "0.0.0.0", "127.0.0.1", "localhost"):
+        return f"127.0.0.1:{{{app.name}.port}}"
+    return f"{{{app.name}.port}}" if not colon and "PORT" in variable else value
 
 
 def _host(draft: Draft, app: AppDraft, variable: str, value: str) -> str:
