@@ -23,6 +23,7 @@ _FAMILIES = {
     "server": ("skerry_server_request", "Requests served"),
     "client": ("skerry_client_request", "Calls to other apps, retries included"),
     "attempt": ("skerry_client_attempt", "Single attempts at calling other apps"),
+    "consumer": ("skerry_handler_attempt", "Attempts of handlers at events"),
 }
 
 

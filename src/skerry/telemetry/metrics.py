@@ -14,7 +14,7 @@ from . import exposition
 from .histogram import Histogram
 from .outcome import OUTCOMES, group_of
 
-Kind = Literal["server", "client", "attempt"]
+Kind = Literal["server", "client", "attempt", "consumer"]
 Snapshot: TypeAlias = dict[str, Any]
 """``{"series": [{"kind", "app", "route", "peer", "in_flight", "outcomes": {"2xx": histogram}}],
 "counters": [{"name", "help", "labels": {}, "value"}]}``; see ``Histogram.document``."""

@@ -1,0 +1,53 @@
+"""The consumer's stack: what stands between a broker and the function of a handler."""
+
+from __future__ import annotations
+
+from skerry.bus.attempt import Attempt
+from skerry.core.clock import Clock, system
+from skerry.core.service import Filter
+from skerry.core.stack import Slot, Stack
+from skerry.filters.handled import ObserveHandler
+from skerry.filters.lease import KeepLease
+from skerry.filters.pause import Pause
+from skerry.telemetry.metrics import Metrics
+
+
+def consumer_stack(
+    handler: str,
+    *,
+    app: str,
+    lease: float,
+    metrics: Metrics,
+    inbox: Filter[Attempt, None] | None = None,
+    clock: Clock = system,
+) -> Stack[Attempt, None]:
+    """The stack of one handler.
+
+    Args:
+        inbox: what makes its effects count once; None for an app without a database.
+    """
+    return Stack(
+        Slot(
+            "observe",
+            "outermost, so that it sees every attempt and all the time it takes",
+            filter=ObserveHandler(metrics, app, handler, clock),
+        ),
+        Slot(
+            "lease",
+            "above all that waits: what is ours while it waits must be said to be ours",
+            below=("observe",),
+            filter=KeepLease(lease, clock),
+        ),
+        Slot(
+            "pause",
+            "above the inbox, which counts attempts: a paused handler makes none",
+            below=("lease",),
+            filter=Pause(handler, clock=clock),
+        ),
+        Slot(
+            "inbox",
+            "innermost: what it commits is the function's own work, once",
+            below=("lease", "pause"),
+            filter=inbox,
+        ),
+    )
