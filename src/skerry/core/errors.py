@@ -43,7 +43,6 @@ from typing import Any, ClassVar, dataclass_transform
 
 from msgspec import Struct
 
-
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 

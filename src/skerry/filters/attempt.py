@@ -11,6 +11,8 @@ from skerry.core.service import Service
 from skerry.core.timeout import Timeout
 from skerry.core.wire import Request, Response
 
+from .numbers import refuse_odd
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptSettings:
@@ -21,6 +23,9 @@ class AttemptSettings:
     """
 
     timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "timeout")
 
 
 class Attempt:

@@ -23,6 +23,7 @@ from skerry.core.wire import Request, Response, Stream
 from skerry.discovery.base import Watch
 
 from .latency import PeakEwma
+from .numbers import refuse_odd
 
 _UNKNOWN = 1e6  # seconds a first answer is thought to take while it is waited for
 
@@ -40,6 +41,9 @@ class BalanceSettings:
     decay: float = 10.0
     penalty: float = 1.0
     wait: float = 1.0
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "decay")
 
     def __str__(self) -> str:
         return (

@@ -19,6 +19,8 @@ from skerry.core.service import Service
 from skerry.core.wire import PUSHBACK, Request, Response, Stream
 from skerry.telemetry.metrics import Metrics
 
+from .numbers import refuse_odd
+
 _OPEN = Status.OPEN
 _SILENT = (ConnectError, ConnectionLost, AttemptTimeout)
 _STEPS = 10  # in which old samples fade, for each time constant
@@ -43,6 +45,9 @@ class BreakerSettings:
     consecutive: int = 5
     reopen: float = 1.0
     longest: float = 30.0
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "window", "consecutive", "reopen", "longest")
 
 
 class SuccessRate:

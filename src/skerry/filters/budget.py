@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skerry.core.clock import Clock, system
+from skerry.core.errors import ConfigError
+
+from .numbers import refuse_odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,11 @@ class BudgetSettings:
     share: float = 0.2
     per_second: float = 10.0
     window: float = 10.0
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "window")
+        if self.share < 0 or self.per_second < 0:
+            raise ConfigError(f"nobody can retry less than never: {self}")
 
 
 _SLOTS = 10
@@ -42,8 +50,6 @@ class RetryBudget:
 
     def __init__(self, settings: BudgetSettings | None = None, clock: Clock = system) -> None:
         settings = settings or BudgetSettings()
-        if settings.window <= 0 or settings.share < 0 or settings.per_second < 0:
-            raise ValueError(f"a retry budget is made of positive numbers, not of {settings}")
         self._share = settings.share
         self._reserve = settings.per_second * settings.window
         self._scale = _SLOTS / settings.window

@@ -17,6 +17,7 @@ from skerry.core.service import Service
 from skerry.core.timeout import Timeout
 from skerry.core.wire import Request, Response, Stream
 
+from .numbers import refuse_odd
 from .streams import limit
 
 
@@ -32,6 +33,9 @@ class DeadlineSettings:
 
     timeout: float = 10.0
     idle: float | None = 60.0
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "timeout", "idle")
 
 
 class ClientDeadline:

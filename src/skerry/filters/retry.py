@@ -18,6 +18,7 @@ from skerry.core.wire import PUSHBACK, Request, Response, Stream
 from skerry.telemetry.metrics import Counter, Metrics
 
 from .budget import BudgetSettings, RetryBudget
+from .numbers import refuse_odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class RetrySettings:
     backoff: float = 0.025
     longest: float = 1.0
     budget: BudgetSettings = field(default_factory=BudgetSettings)
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "attempts")
 
 
 _BUSY = frozenset({429, 502, 503, 504})

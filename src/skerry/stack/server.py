@@ -11,6 +11,7 @@ from skerry.core.clock import Clock, system
 from skerry.core.stack import Slot, Stack
 from skerry.core.wire import Request, Response
 from skerry.filters.deadline import ServerDeadline
+from skerry.filters.numbers import refuse_odd
 from skerry.filters.observe import Observe
 from skerry.telemetry.metrics import Metrics
 
@@ -29,6 +30,9 @@ class ServerSettings:
 
     timeout: float = 30.0
     edit: Edit | None = None
+
+    def __post_init__(self) -> None:
+        refuse_odd(self, "timeout")
 
 
 def server_stack(
