@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -20,6 +21,27 @@ def test_type_checkers_see_the_same_list() -> None:
     stub = Path(skerry.__file__).with_suffix(".pyi").read_text()
     listed = set(re.findall(r"^from (\S+) import (\w+) as \2$", stub, re.MULTILINE))
     assert listed == {(module, name) for name, module in skerry._NAMES.items()}
+
+
+def test_every_error_is_public() -> None:
+    errors = {
+        name
+        for name, it in vars(importlib.import_module("skerry.core.errors")).items()
+        if isinstance(it, type) and issubclass(it, skerry.Error) and not name.startswith("_")
+    }
+    assert errors <= set(skerry.__all__)
+
+
+def test_all_settings_are_public() -> None:
+    """Whoever can set something can import what it is set with."""
+    folders = [Path(skerry.__file__).parent / folder for folder in ("filters", "stack")]
+    found = {
+        name
+        for folder in folders
+        for file in folder.glob("*.py")
+        for name in re.findall(r"^class (\w+Settings)", file.read_text(), re.MULTILINE)
+    }
+    assert {"ClientSettings", "RetrySettings"} <= found <= set(skerry.__all__)
 
 
 def modules_after(code: str) -> set[str]:
