@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 SERVERS = {
+    "skerry": ["skerry.cli.main", "run", "{app}", "--port", "{port}"],
     "uvicorn": ["uvicorn", "{app}", "--port", "{port}", "--log-level", "warning"],
     "hypercorn": ["hypercorn", "{app}", "--bind", "127.0.0.1:{port}", "--log-level", "warning"],
     "granian": ["granian", "{app}", "--interface", "asgi", "--port", "{port}", "--no-log"],

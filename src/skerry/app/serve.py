@@ -22,6 +22,8 @@ import uvicorn
 
 from skerry.core.errors import ConfigError, Error
 
+from .protocol import HttpProtocol
+
 DRAIN = 10.0
 """Seconds that requests in flight have to finish."""
 
@@ -56,7 +58,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             interface="asgi3",
-            http="httptools",
+            http=HttpProtocol,
             ws=websocket,
             lifespan="auto",
             log_config=None,
