@@ -7,23 +7,18 @@ becomes of it in ``endpoint``, what surrounds it in ``skerry.stack.server``.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 from urllib.parse import unquote
 
-from msgspec import structs
-
 from skerry.contract.operation import Contract
-from skerry.core.answer import answer
 from skerry.core.clock import system
 from skerry.core.context import attach, extract
-from skerry.core.errors import BadRequest, ConfigError, NotFound, Problem
+from skerry.core.errors import ConfigError, Problem
 from skerry.core.service import Service
-from skerry.core.stack import Stack
-from skerry.core.wire import Headers, Request, Response
+from skerry.core.wire import Request, Response
 from skerry.stack.client import ClientSettings
 from skerry.stack.connector import Connector, default_connector
 from skerry.stack.rows import Row, rows
@@ -42,24 +37,23 @@ from .asgi import (
     send_response,
     serve_http,
 )
-from .binding import caller_locals
+from .binding import caller_locals, place
 from .builtin import Builtin
 from .calls import Calls
 from .cors import Cors, CorsSettings
-from .declare import Declaration, Routes
+from .declare import Declaration, Routes, check_together, concerning
 from .endpoint import Endpoint
 from .inprocess import as_service
-from .mount import Lifespan, Mounts, below
+from .lifespan import answer_lifespan
+from .mount import Mount, find, mount_at
 from .resources import Container, Health, Resource, validate
 from .resources import Scope as ResourceScope
-from .router import Router
+from .running import Running
 from .threads import Threads
-
-log = logging.getLogger("skerry.app")
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
-_Route = tuple[Service[Request, Response], str, float | None]  # name and timeout
+_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 class App(Routes):
@@ -93,8 +87,11 @@ class App(Routes):
         threads: int = 40,
     ) -> None:
         super().__init__()
-        if not name or not all(c.isalnum() or c == "-" for c in name) or not name[0].isalpha():
-            raise ConfigError(f"an app's name is letters, digits and '-': {name!r} is not")
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"an app's name is at most 63 letters, digits and '-', a letter first and no '-' "
+                f"last: {name!r} is not"
+            )
         self.name = name
         self.version = version
         self.description = description
@@ -106,12 +103,12 @@ class App(Routes):
         self._threads = threads
         self._resources: dict[Any, Resource] = {}
         self._settings: dict[Any, str] = {}
-        self._mounts = Mounts()
+        self._mounts: list[Mount] = []
         self._asgi: ASGIApp | None = None
         self._wrapped = False
         self._endpoints: list[Endpoint] | None = None
         self._connector: Connector | None = None
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._starting: asyncio.Lock | None = None
         self._builtin = Builtin(self.contract, self.metrics, self._health, lambda: self.draining)
 
@@ -146,6 +143,10 @@ class App(Routes):
         """
 
         def declare(function: Callable[..., Any]) -> Resource:
+            self._not_running(f"resource {place(function)}")
+            if scope not in get_args(ResourceScope):
+                scopes = " or ".join(map(repr, get_args(ResourceScope)))
+                raise ConfigError(f"{place(function)}: scope is {scopes}, not {scope!r}")
             made = Resource(function, scope, health, caller_locals(function))
             if made.type in self._resources or made.type in self._settings:
                 raise ConfigError(f"{self.name}: two things provide {made.type!r}")
@@ -156,12 +157,18 @@ class App(Routes):
 
     def settings(self, kind: type[S], *, prefix: str = "") -> type[S]:
         """Register ``kind`` as settings, read from the environment at start; also a decorator."""
+        self._not_running(f"settings {kind.__qualname__}")
         self._settings[kind] = prefix
         return kind
 
-    def mount(self, path: str, app: Any) -> None:
-        """Serve another ASGI or WSGI app below ``path``; endpoints declared here go first."""
-        self._mounts.add(path, app)
+    def mount(self, path: str, app: Any, *, timeout: float | None = None) -> None:
+        """Serve another ASGI or WSGI app below ``path``; endpoints declared here go first.
+
+        Args:
+            timeout: seconds until an answer of its must begin; by default the app's.
+        """
+        self._not_running(f"mount {path}")
+        self._mounts.append(mount_at(path, app, timeout, self._mounts))
         self._asgi = self._asgi or self._dispatch
 
     def middleware(self, factory: Callable[..., ASGIApp], *args: Any, **options: Any) -> None:
@@ -233,16 +240,11 @@ class App(Routes):
         """
         if self._endpoints is None or len(self._endpoints) != len(self.declarations):
             validate(self._resources, self._known)
-            found = [Endpoint(declared, self._known) for declared in self.declarations]
-            names: dict[str, Declaration] = {}
+            check_together(self.declarations)
+            found = []
             for declared in self.declarations:
-                other = names.setdefault(declared.name, declared)
-                if other is not declared:
-                    raise ConfigError(
-                        f"{self.name}: two operations are named {declared.name!r} "
-                        f"({other.method} {other.path} and {declared.method} {declared.path}); "
-                        "give one a name="
-                    )
+                with concerning(declared):
+                    found.append(Endpoint(declared, self._known))
             needs = (need for made in self._resources.values() for need in made.needs.values())
             self._calls.check([*needs, *(a.type for made in found for a in made.arguments)])
             self._endpoints = found
@@ -261,23 +263,52 @@ class App(Routes):
             return kind(self.connector.service(kind.__app__))
         raise ConfigError(f"{self.name}: nothing provides {kind!r}")
 
+    def _add(self, declarations: Iterable[Declaration], prefix: str = "") -> None:
+        declarations = list(declarations)
+        for declared in declarations:
+            self._not_running(str(declared))
+        super()._add(declarations, prefix)
+
+    def _not_running(self, what: str) -> None:
+        if self._running is not None or (self._starting is not None and self._starting.locked()):
+            raise ConfigError(f"{what}: {self.name} has started; declare it before that")
+
     # -- run ---------------------------------------------------------------------------------
 
     async def start(self, overrides: Mapping[Any, Any] | None = None) -> None:
         """Open the resources and build every endpoint's stack. Once; then nothing happens.
 
+        Args:
+            overrides: values to inject in place of resources, settings and clients, by type.
+
         Raises:
-            ConfigError: a declaration, a setting or a resource is not as it must be.
+            ConfigError: a declaration, a setting or a resource is not as it must be; there are
+                overrides, and the app is running or has nothing of that type.
         """
-        if self._running is not None:
+        if self._running is not None and overrides is None:
             return
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
             if self._running is None:
-                running = _Running(self, overrides or {})
-                await running.open()
-                self._running = running
+                self._running = await self._open(overrides or {})
+            elif overrides is not None:
+                raise ConfigError(f"{self.name} is running; it cannot be started with overrides")
+
+    async def _open(self, overrides: Mapping[Any, Any]) -> Running:
+        for kind in overrides:
+            if not self._known(kind):
+                raise ConfigError(
+                    f"{self.name}: nothing provides {kind!r}; it cannot be overridden"
+                )
+        endpoints = self.endpoints()
+        container = Container(self._resources, self._make, overrides)
+        for kind in self._settings:
+            container.instance_value(kind)
+        threads = Threads(self._threads, self.name)
+        running = Running(self.name, self._server, self.metrics, container, threads)
+        await running.open(endpoints, self._mounts, self._builtin.paths, self._body_limit)
+        return running
 
     async def stop(self) -> None:
         """Close what ``start`` opened, and connections to other apps."""
@@ -313,7 +344,7 @@ class App(Routes):
                 request.method, path
             )
         except (Problem, UnicodeDecodeError):
-            service, timeout = running.unmatched, self._server.timeout
+            service, request.route, timeout = running.elsewhere(request.path)
         attach(extract(request.headers, system.now(), timeout))
         return service(request)
 
@@ -332,7 +363,7 @@ class App(Routes):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await self._lifespan(receive, send)
+            await answer_lifespan(self.name, self.start, self.stop, receive, send)
         elif self._asgi is not None:
             await self._asgi(scope, receive, send)
         elif kind == "http":
@@ -360,112 +391,16 @@ class App(Routes):
         await self.start()
         assert self._running is not None
         path = route_path(scope)
-        mount = self._mounts.find(path)
-        if mount is not None and (
-            scope["type"] == "websocket" or not self._running.router.knows(path)
-        ):
-            await mount[1](below(scope, mount[0]), receive, send)
-        elif scope["type"] == "http":
-            await serve_http(self.service, scope, receive, send)
+        if scope["type"] == "http":
+            mounted = self._running.mounted(path)
+            if mounted is None:
+                await serve_http(self.service, scope, receive, send)
+            else:
+                await mounted(scope, receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self.start()
-        except Exception as error:
-            if not isinstance(error, ConfigError):
-                log.exception("%s did not start", self.name)
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        try:
-            await self.stop()
-        except Exception as error:
-            log.exception("%s did not close its resources", self.name)
-            await send({"type": "lifespan.shutdown.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-class _Running:
-    """What exists between start and stop: open resources, built stacks, the routing table."""
-
-    def __init__(self, app: App, overrides: Mapping[Any, Any]) -> None:
-        self._app = app
-        self.container = Container(app._resources, app._make, overrides)
-        self.router: Router[_Route] = Router()
-        self._threads = Threads(app._threads, app.name)
-        self._exit = AsyncExitStack()
-        self.unmatched = self._stack("", app._server.timeout).build(self._refuse)
-
-    async def open(self) -> None:
-        app = self._app
-        endpoints = app.endpoints()
-        for kind in app._settings:
-            self.container.instance_value(kind)
-        async with AsyncExitStack() as opening:
-            await self.container.open()
-            opening.push_async_callback(self.container.close)
-            opening.push_async_callback(self._threads.close)
-            for _, mounted in app._mounts:
-                lifespan = Lifespan(mounted)
-                await lifespan.start()
-                opening.push_async_callback(lifespan.stop)
-            for endpoint in endpoints:
-                self._add(endpoint)
-            own = {endpoint.declaration.path for endpoint in endpoints}
-            for path, handler in app._builtin.paths.items():
-                if path not in own:  # a catch-all does not answer for the app's health
-                    self.router.add("GET", path, (handler, path[1:], None))
-            self._exit = opening.pop_all()
-
-    def _add(self, endpoint: Endpoint) -> None:
-        app, declared = self._app, endpoint.declaration
-        service = endpoint.build(self.container, self._threads, app._body_limit)
-        timeout = app._server.timeout if declared.timeout is None else declared.timeout
-        built = self._stack(declared.name, timeout).build(service)
-        self.router.add(declared.method, declared.path, (built, declared.name, timeout))
-
-    def _stack(self, route: str, timeout: float) -> Stack[Request, Response]:
-        settings = replace(self._app._server, timeout=timeout)
-        return server_stack(settings, route, app=self._app.name, metrics=self._app.metrics)
-
-    async def close(self) -> None:
-        await self._exit.aclose()
-
-    async def _refuse(self, request: Request) -> Response:
-        """Answer what no endpoint answers: a mounted app, a redirect, or a problem."""
-        try:
-            path = unquote(request.path, errors="strict")
-        except UnicodeDecodeError:
-            return answer(BadRequest(detail="The path is not UTF-8."))
-        mount = self._app._mounts.find(path)
-        if mount is not None and not self.router.knows(path):
-            prefix, app = mount
-            below_it = structs.replace(request, path=request.path[len(prefix) :] or "/")
-            return await as_service(app, prefix)(below_it)
-        try:
-            self.router.match(request.method, path)
-        except NotFound as error:
-            other = self.router.redirect(path)
-            return answer(error) if other is None else _redirect(request)
-        except Problem as error:
-            return answer(error)
-        return answer(NotFound())
-
-
-def _redirect(request: Request) -> Response:
-    """To the same path with or without its last slash.
-
-    As a relative reference, so that it holds wherever the app is mounted or proxied.
-    """
-    *_, last = request.path.rstrip("/").split("/")
-    target = f"../{last}" if request.path.endswith("/") else f"./{last}/"
-    if request.query:
-        target += f"?{request.query}"
-    fields = [(b"location", target.encode("latin-1")), (b"content-length", b"0")]
-    return Response(307, Headers(fields), b"")
+            mounted = find(self._running.mounts, path)
+            if mounted is None:
+                await receive()
+                await send({"type": "websocket.close", "code": 1000})
+            else:
+                await mounted(scope, receive, send)

@@ -7,7 +7,8 @@ that uses it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -197,12 +198,20 @@ def _problems(raises: Any, where: str) -> tuple[type[Problem], ...]:
     return tuple(raises)
 
 
+@contextmanager
+def concerning(declared: Declaration) -> Iterator[None]:
+    """What goes wrong in the block says which endpoint it is about."""
+    try:
+        yield
+    except ConfigError as error:
+        where = "" if place(declared.function) in str(error) else f", {place(declared.function)}"
+        raise ConfigError(f"{declared.method} {declared.path}{where}: {error}") from error
+
+
 def _check(declared: Declaration) -> None:
     """Refuse what is wrong with one endpoint alone."""
-    try:
+    with concerning(declared):
         split_template(declared.path)
-    except ConfigError as error:
-        raise ConfigError(f"{declared}: {error}") from None
     if declared.method not in METHODS:
         raise ConfigError(f"{declared}: the methods are {', '.join(METHODS)}")
     if declared.status is not None and not 200 <= declared.status <= 399:

@@ -19,7 +19,7 @@ from .asgi import ASGIApp, Message, Scope
 _IN_FLIGHT = 16  # messages between the app and whoever reads; then the app waits
 
 
-def as_service(app: ASGIApp, root_path: str = "") -> Service[Request, Response]:
+def as_service(app: ASGIApp) -> Service[Request, Response]:
     """``app`` as a function from request to response.
 
     An answer that comes in one message comes as bytes, any other as a ``Stream``; closing that
@@ -31,7 +31,7 @@ def as_service(app: ASGIApp, root_path: str = "") -> Service[Request, Response]:
 
     async def call(request: Request) -> Response:
         exchange = _Exchange(request)
-        task = asyncio.create_task(exchange.run(app, _scope(request, root_path)))
+        task = asyncio.create_task(exchange.run(app, _scope(request)))
         try:
             start = await exchange.next()
             first = await exchange.next()
@@ -126,17 +126,17 @@ class _Rest:
             self._task.cancel()
 
 
-def _scope(request: Request, root_path: str) -> Scope:
+def _scope(request: Request) -> Scope:
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": request.method,
         "scheme": "http",
-        "path": root_path + unquote(request.path),
-        "raw_path": (root_path + request.path).encode("latin-1"),
+        "path": unquote(request.path),
+        "raw_path": request.path.encode("latin-1"),
         "query_string": request.query.encode("latin-1"),
-        "root_path": root_path,
+        "root_path": "",
         "headers": request.headers.raw,
         "client": (request.peer or "127.0.0.1", 0),
         "server": ("127.0.0.1", 0),

@@ -6,14 +6,19 @@ streams both ways and runs the app in threads.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
+from skerry.core.clock import system
+from skerry.core.context import attach, extract
 from skerry.core.errors import ConfigError
+from skerry.core.stack import Stack
+from skerry.core.wire import Headers, Request, Response
 
-from .asgi import ASGIApp, Message, Receive, Scope, Send
+from .asgi import ASGIApp, Receive, Scope, Send, request_of
+from .passage import Passage
 
 
 def as_asgi(app: Any, workers: int = 10) -> ASGIApp:
@@ -22,10 +27,11 @@ def as_asgi(app: Any, workers: int = 10) -> ASGIApp:
     Raises:
         ConfigError: it is neither, or it is WSGI and a2wsgi is not installed.
     """
+    if isinstance(app, type):
+        raise ConfigError(f"{app.__qualname__} is a class; mount an app made of it")
     if not callable(app):
         raise ConfigError(f"only an ASGI or WSGI app can be mounted, not {app!r}")
-    call = app if inspect.isfunction(app) or inspect.ismethod(app) else type(app).__call__
-    if inspect.iscoroutinefunction(call):
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
         asgi: ASGIApp = app
         return asgi
     try:
@@ -37,80 +43,93 @@ def as_asgi(app: Any, workers: int = 10) -> ASGIApp:
     return cast(ASGIApp, WSGIMiddleware(app, workers=workers))
 
 
-class Mounts:
-    """A table of mounted apps, the longest prefix first."""
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """An app as it was mounted.
 
-    def __init__(self) -> None:
-        self._mounts: list[tuple[str, ASGIApp]] = []
-
-    def add(self, path: str, app: Any) -> None:
-        if not path.startswith("/"):
-            raise ConfigError(f"a mount's path begins with '/': {path!r} does not")
-        prefix = path.rstrip("/")
-        if any(prefix == known for known, _ in self._mounts):
-            raise ConfigError(f"two apps are mounted at {path!r}")
-        self._mounts.append((prefix, as_asgi(app)))
-        self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
-
-    def __iter__(self) -> Iterator[tuple[str, ASGIApp]]:
-        return iter(self._mounts)
-
-    def __bool__(self) -> bool:
-        return bool(self._mounts)
-
-    def find(self, path: str) -> tuple[str, ASGIApp] | None:
-        for prefix, app in self._mounts:
-            if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
-                return prefix, app
-        return None
-
-
-def below(scope: Scope, prefix: str) -> Scope:
-    """``scope`` as the app mounted at ``prefix`` is to see it: ``root_path`` grows, ``path``
-    stays whole (ASGI, HTTP connection scope)."""
-    return {**scope, "root_path": scope.get("root_path", "") + prefix}
-
-
-class Lifespan:
-    """The lifespan of one mounted app, run beside our own.
-
-    An app that does not speak the lifespan protocol raises at once, and is left alone, as the
-    ASGI specification asks.
+    Attributes:
+        prefix: of the paths it answers; without a last slash.
+        timeout: seconds until an answer of its must begin; None for the app's default.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._outbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+    prefix: str
+    app: ASGIApp
+    timeout: float | None
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-        answer = await self._ask("startup")
-        if answer is not None and answer["type"] == "lifespan.startup.failed":
-            raise ConfigError(f"a mounted app did not start: {answer.get('message', '')}")
+    @property
+    def route(self) -> str:
+        """What its series is called."""
+        return self.prefix or "/"
 
-    async def stop(self) -> None:
-        if self._task is not None and not self._task.done():
-            await self._ask("shutdown")
-            await asyncio.wait([self._task], timeout=1.0)
-            self._task.cancel()
 
-    async def _ask(self, what: str) -> Message | None:
-        assert self._task is not None
-        await self._inbox.put({"type": f"lifespan.{what}"})
-        answer = asyncio.ensure_future(self._outbox.get())
-        await asyncio.wait([answer, self._task], return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
-            return answer.result()
-        answer.cancel()
-        return None
+def mount_at(path: str, app: Any, timeout: float | None, others: Iterable[Mount]) -> Mount:
+    """The mount of ``app`` at ``path``.
 
-    async def _run(self) -> None:
-        scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        receive: Receive = self._inbox.get
-        send: Send = self._outbox.put
-        try:
-            await self._app(scope, receive, send)
-        except Exception:
+    Raises:
+        ConfigError: the path is none or taken, or the app is not one.
+    """
+    if not path.startswith("/"):
+        raise ConfigError(f"a mount's path begins with '/': {path!r} does not")
+    prefix = path.rstrip("/")
+    if "{" in path or "}" in path:
+        raise ConfigError(f"a mount's path has no parameters: {path!r}")
+    if any(prefix == other.prefix for other in others):
+        raise ConfigError(f"two apps are mounted at {path!r}")
+    return Mount(prefix, as_asgi(app), timeout)
+
+
+class Mounted:
+    """A mounted app while it runs: an ASGI app, behind a server stack of its own.
+
+    Its requests are counted, end at their deadline, and bring their context along as those of
+    endpoints do. A WebSocket brings its context, too, and has no deadline: it has no answer.
+
+    Args:
+        state: what the app kept at its start for its requests.
+        stack: in front of it. Its filters see the request before its body is read, and of the
+            answer its head and its end: the body itself goes by.
+        timeout: seconds until its answer must begin.
+    """
+
+    def __init__(
+        self,
+        mount: Mount,
+        state: dict[str, Any],
+        stack: Stack[Request, Response],
+        timeout: float,
+    ) -> None:
+        self.prefix = mount.prefix
+        self.route = mount.route
+        self.timeout = timeout
+        self._app = mount.app
+        self._state = state
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            attach(extract(Headers(scope["headers"]), system.now()))
+            await self._app(self._below(scope), receive, send)
             return
+        request = request_of(scope, receive)
+        request.route = self.route
+        attach(extract(request.headers, system.now(), self.timeout))
+        await Passage(self._app, self._below(scope), receive, send).through(self._stack, request)
+
+    def _below(self, scope: Scope) -> Scope:
+        """``scope`` as the mounted app is to see it: ``root_path`` grows, ``path`` stays whole
+        (ASGI, HTTP connection scope), and its own state is there beside the server's."""
+        return {
+            **scope,
+            "root_path": scope.get("root_path", "") + self.prefix,
+            "state": {**scope.get("state", {}), **self._state},
+        }
+
+
+def find(mounts: Iterable[Mounted], path: str) -> Mounted | None:
+    """Which of ``mounts`` a path is below: of several, that with the longest prefix."""
+    below = [
+        mounted
+        for mounted in mounts
+        if path.startswith(mounted.prefix) and path[len(mounted.prefix) :][:1] in ("", "/")
+    ]
+    return max(below, key=lambda mounted: len(mounted.prefix), default=None)

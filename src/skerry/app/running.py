@@ -1,0 +1,153 @@
+"""An app between its start and its stop: open resources, built stacks, the routing table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from skerry.core.answer import answer
+from skerry.core.errors import BadRequest, NotFound, Problem
+from skerry.core.service import Service
+from skerry.core.stack import Stack
+from skerry.core.wire import Headers, Request, Response
+from skerry.stack.server import ServerSettings, server_stack
+from skerry.telemetry.metrics import Metrics
+
+from .declare import concerning
+from .endpoint import Endpoint
+from .inprocess import as_service
+from .lifespan import Lifespan
+from .mount import Mount, Mounted, find
+from .resources import Container
+from .router import Router
+from .threads import Threads
+
+Route: TypeAlias = tuple[Service[Request, Response], str, float | None]
+"""What answers, what its series is called, and the seconds it may take."""
+
+
+class Running:
+    """What there is of an app while it runs.
+
+    Args:
+        app: its name.
+        settings: of its stacks.
+        metrics: where its requests are counted.
+        container: its resources, still closed.
+        threads: for its plain functions.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        settings: ServerSettings,
+        metrics: Metrics,
+        container: Container,
+        threads: Threads,
+    ) -> None:
+        self.container = container
+        self.router: Router[Route] = Router()
+        self.mounts: list[Mounted] = []
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+        self._threads = threads
+        self._exit = AsyncExitStack()
+        self._refusal: Route = (self._stack("").build(self._refuse), "", settings.timeout)
+
+    async def open(
+        self,
+        endpoints: Iterable[Endpoint],
+        mounts: Iterable[Mount],
+        builtin: Mapping[str, Callable[[Request], Awaitable[Response]]],
+        body_limit: int,
+    ) -> None:
+        """Open the resources, start what is mounted, and fill the routing table.
+
+        Args:
+            builtin: what every app answers, by path; an endpoint of the app's own goes first.
+        """
+        async with AsyncExitStack() as opening:
+            await self.container.open()
+            opening.push_async_callback(self.container.close)
+            opening.push_async_callback(self._threads.close)
+            for mount in mounts:
+                lifespan = Lifespan(mount.app)
+                await lifespan.start()
+                opening.push_async_callback(lifespan.stop)
+                timeout = self._timeout(mount.timeout)
+                stack = self._stack(mount.route, timeout)
+                self.mounts.append(Mounted(mount, lifespan.state, stack, timeout))
+            for endpoint in endpoints:
+                with concerning(endpoint.declaration):
+                    self._add(endpoint, body_limit)
+            own = {endpoint.declaration.path for endpoint in endpoints}
+            for path, handler in builtin.items():
+                if path not in own:  # a catch-all does not answer for the app's health
+                    self.router.add("GET", path, (handler, path[1:], None))
+            self._exit = opening.pop_all()
+
+    async def close(self) -> None:
+        await self._exit.aclose()
+
+    def elsewhere(self, path: str) -> Route:
+        """What answers where no endpoint does: a mounted app, a redirect, or a problem.
+
+        Args:
+            path: still encoded.
+        """
+        try:
+            mounted = self.mounted(unquote(path, errors="strict"))
+        except UnicodeDecodeError:
+            mounted = None
+        if mounted is None:
+            return self._refusal
+        return as_service(mounted), mounted.route, mounted.timeout
+
+    def mounted(self, path: str) -> Mounted | None:
+        """The mounted app that answers for a decoded path; endpoints go first."""
+        found = find(self.mounts, path)
+        return None if found is not None and self.router.knows(path) else found
+
+    def _add(self, endpoint: Endpoint, body_limit: int) -> None:
+        declared = endpoint.declaration
+        service = endpoint.build(self.container, self._threads, body_limit)
+        timeout = self._timeout(declared.timeout)
+        built = self._stack(declared.name, timeout).build(service)
+        self.router.add(declared.method, declared.path, (built, declared.name, timeout))
+
+    def _timeout(self, declared: float | None) -> float:
+        return self._settings.timeout if declared is None else declared
+
+    def _stack(self, route: str, timeout: float | None = None) -> Stack[Request, Response]:
+        settings = replace(self._settings, timeout=self._timeout(timeout))
+        return server_stack(settings, route, app=self._app, metrics=self._metrics)
+
+    async def _refuse(self, request: Request) -> Response:
+        try:
+            path = unquote(request.path, errors="strict")
+            self.router.match(request.method, path)
+        except UnicodeDecodeError:
+            return answer(BadRequest(detail="The path is not UTF-8."))
+        except NotFound as error:
+            other = self.router.redirect(path)
+            return answer(error) if other is None else _redirect(request)
+        except Problem as error:
+            return answer(error)
+        return answer(NotFound())
+
+
+def _redirect(request: Request) -> Response:
+    """To the same path with or without its last slash.
+
+    As a relative reference, so that it holds wherever the app is mounted or proxied.
+    """
+    *_, last = request.path.rstrip("/").split("/")
+    target = f"../{last}" if request.path.endswith("/") else f"./{last}/"
+    if request.query:
+        target += f"?{request.query}"
+    fields = [(b"location", target.encode("latin-1")), (b"content-length", b"0")]
+    return Response(307, Headers(fields), b"")
