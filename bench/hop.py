@@ -13,10 +13,10 @@ from .rows import Report
 from .serve import measure
 
 CONTESTANTS = {
-    "hand": "bench.servers.raw",
-    "skerry": "bench.servers.ours",
-    "fastapi_stack": "bench.servers.fastapi_stack",
-    "litestar_aiohttp": "bench.servers.litestar_aiohttp",
+    "hand": ("bench.servers.raw", "uvicorn"),
+    "skerry": ("bench.servers.ours", "skerry"),
+    "fastapi_stack": ("bench.servers.fastapi_stack", "uvicorn"),
+    "litestar_aiohttp": ("bench.servers.litestar_aiohttp", "uvicorn"),
 }
 
 
@@ -25,21 +25,23 @@ def run(report: Report, rounds: int, seconds: float, say: Callable[[str], None])
     samples: dict[str, list[float]] = {}
     with ExitStack() as stack:
         ports: dict[str, int] = {}
-        for name, module in CONTESTANTS.items():
+        for name, (module, server) in CONTESTANTS.items():
             try:
-                back = stack.enter_context(machine.uvicorn(f"{module}:app", core=server_core))
+                back = stack.enter_context(
+                    machine.serving(f"{module}:app", server, core=server_core)
+                )
                 env = {
                     "BACK_URL": f"http://127.0.0.1:{back}",
                     "SKERRY_APP_QUOTES": f"http://127.0.0.1:{back}",
                 }
                 ports[name] = stack.enter_context(
-                    machine.uvicorn(f"{module}:front", core=server_core, env=env)
+                    machine.serving(f"{module}:front", server, core=server_core, env=env)
                 )
             except RuntimeError as error:
                 report.leave_out(name, error)
         together = {"TOGETHER": "1"}
         ports["loopback"] = stack.enter_context(
-            machine.uvicorn("bench.servers.ours:front", core=server_core, env=together)
+            machine.serving("bench.servers.ours:front", "skerry", core=server_core, env=together)
         )
         measure(ports, "/front", samples, rounds, seconds, load_core, say)
     for name, figures in samples.items():

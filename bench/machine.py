@@ -93,16 +93,25 @@ def wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 20.0)
 
 
 @contextlib.contextmanager
-def uvicorn(target: str, *, core: int, env: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Serve ``module:app`` the way each framework's own docs advise for speed: uvicorn with
-    uvloop and httptools, one worker, no access log. Yields the port."""
+def serving(
+    target: str, server: str, *, core: int, env: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Serve ``module:app`` in one process. Yields the port.
+
+    Args:
+        server: ``skerry`` for ``skerry run``; ``uvicorn`` the way its own docs, and those of
+            the frameworks on it, advise for speed: uvloop, httptools, no access log.
+    """
     port = free_port()
-    command = [
-        *(sys.executable, "-m", "uvicorn", target, "--port", str(port)),
-        *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
-        *("--backlog", "2048", "--lifespan", "on" if "raw" not in target else "off"),
-    ]
-    process = spawn(command, core=core, env=env)
+    commands = {
+        "skerry": [*("-m", "skerry.cli.main", "run", target, "--port", str(port))],
+        "uvicorn": [
+            *("-m", "uvicorn", target, "--port", str(port), "--loop", "uvloop"),
+            *("--http", "httptools", "--no-access-log", "--log-level", "warning"),
+            *("--backlog", "2048", "--lifespan", "on" if "raw" not in target else "off"),
+        ],
+    }
+    process = spawn([sys.executable, *commands[server]], core=core, env=env)
     try:
         wait_for(port, process)
         yield port
