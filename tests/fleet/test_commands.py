@@ -39,6 +39,29 @@ from skerry.fleet.dockerfile import read_dockerfile
         ("streamlit run a.py --server.port=8501", "streamlit run a.py --server.port=$PORT"),
         ("php -S 0.0.0.0:8000 -t public", "php -S 127.0.0.1:$PORT -t public"),
         ("PORT=3000 node server.js", "PORT=$PORT node server.js"),
+        ("alembic upgrade head && uvicorn a:b", "alembic upgrade head && uvicorn a:b --port $PORT"),
+        (
+            "./wait db:5432; waitress-serve a:b",
+            "./wait db:5432; waitress-serve --listen=127.0.0.1:$PORT a:b",
+        ),
+        (
+            "gunicorn -k uvicorn.workers.UvicornWorker 'web:create_app()' --log-file -",
+            "gunicorn -k uvicorn.workers.UvicornWorker 'web:create_app()' --log-file - "
+            "--bind 127.0.0.1:$PORT",
+        ),
+        (
+            "newrelic-admin run-program gunicorn --config gunicorn.py web.wsgi --timeout 30",
+            "newrelic-admin run-program gunicorn --config gunicorn.py web.wsgi --timeout 30 "
+            "--bind 127.0.0.1:$PORT",
+        ),
+        (
+            "uvicorn --factory web:make --host=0.0.0.0 --port ${PORT:-5000} --workers 2",
+            "uvicorn --factory web:make --host=127.0.0.1 --port ${PORT:-5000} --workers 2",
+        ),
+        (
+            "python -m uvicorn web:app --app-dir src --proxy-headers",
+            "python -m uvicorn web:app --app-dir src --proxy-headers --port $PORT",
+        ),
         ("uvicorn a:b --port ${PORT:-8000}", "uvicorn a:b --port ${PORT:-8000}"),
     ],
 )

@@ -72,12 +72,15 @@ async def test_an_app_runs_on_its_own_interpreter(
     )
     tree.add("own", f'python = "{sys.executable}"', which)
     tree.add("lean", "", which)
+    made = which.replace("async def app", "async def made") + "def make(): return made\n"
+    tree.add("factory", f'python = "{lean / "bin" / "python"}"\napp = "app:make()"', made)
     (tree.root / "lean" / ".venv").symlink_to(lean)
     async with running() as supervisor:
         found = rows(supervisor)
         assert (await http(found["own-1"].url)).body.decode() == sys.prefix
-        prefix = (await http(found["lean-1"].url)).body.decode()
-        assert os.stat(prefix) == os.stat(lean)
+        for name in ("lean-1", "factory-1"):
+            prefix = (await http(found[name].url)).body.decode()
+            assert os.stat(prefix) == os.stat(lean)
 
 
 async def test_an_app_from_git(tree: Any, running: Any, http: Any, tmp_path: Path) -> None:

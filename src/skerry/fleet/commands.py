@@ -84,13 +84,16 @@ def adapt(text: str, ports: Collection[int] = ()) -> Command:
     text = _QUOTED.sub(r"\1", text)
     if _OWN.search(text):
         return Command(text, told=True, worker=False)
+    # What comes before the last command of a list is done when the server starts.
+    end = max((found.end() for found in re.finditer(r"&& |; ", text)), default=0)
+    before, last = text[:end], text[end:]
     for pattern, added in _SERVERS:
-        if pattern.search(text) and not re.search(r"[|;&]", text):
-            if _WITH_PATH_FIRST.search(text):
-                return Command(
-                    text.replace("waitress-serve", f"waitress-serve {added}"), True, False
-                )
-            return Command(f"{text} {added}", told=True, worker=False)
+        if pattern.search(last) and not re.search(r"[|;&]", last):
+            if _WITH_PATH_FIRST.search(last):
+                last = last.replace("waitress-serve", f"waitress-serve {added}")
+            else:
+                last = f"{last} {added}"
+            return Command(before + last, told=True, worker=False)
     return Command(text, told=False, worker=False)
 
 

@@ -126,7 +126,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 def load(target: str, folder: str) -> Any:
     """The application object that ``package.module:variable`` names, from ``folder``.
 
-    ``variable()`` calls a factory, and so does a plain function that needs no arguments.
+    ``variable()`` calls a factory, and so does the name of a function that needs no arguments.
 
     Raises:
         CannotLoad: the module cannot be imported, or has no such variable.
@@ -173,7 +173,10 @@ def _check_origin(module: Any, name: str, folder: str) -> None:
 def _is_factory(found: Any) -> bool:
     if not inspect.isfunction(found) or inspect.iscoroutinefunction(found):
         return False
-    return not inspect.signature(found).parameters
+    return all(
+        parameter.default is not parameter.empty
+        for parameter in inspect.signature(found).parameters.values()
+    )
 
 
 def _say(error: CannotLoad) -> None:

@@ -267,7 +267,9 @@ def _executed(app: AppSpec, job: wire.Job) -> tuple[str, ...]:
     if has_package(python, "uvicorn"):
         target = job.members[0].target
         fd = str(wire.FIRST_SOCKET)
-        return (str(python), "-m", "uvicorn", "--no-access-log", "--fd", fd, target)
+        factory = ("--factory",) if target.endswith("()") else ()
+        options = ("--no-access-log", "--fd", fd, *factory)
+        return (str(python), "-m", "uvicorn", *options, target.removesuffix("()"))
     raise ConfigError(
         f"apps.{app.name}: {python} has neither skerry nor uvicorn; install one of them there, "
         'or say command = "…"'

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from .locate import KeyPath
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_REFERENCE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_REFERENCE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _TAG = re.compile(r"(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]+")

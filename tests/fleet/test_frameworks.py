@@ -1,0 +1,69 @@
+"""Apps as other frameworks write them, found by themselves and really run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+WSGI = """
+    def app(environ, start_response):
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [b"wsgi"]
+"""
+FLASK = """
+    from flask import Flask
+
+    def create_app(test_config=None):
+        app = Flask(__name__)
+        app.add_url_rule("/", view_func=lambda: "flask")
+        return app
+"""
+FASTAPI = """
+    from fastapi import FastAPI
+    from fastapi.responses import PlainTextResponse
+
+    def make_app(debug: bool = False) -> FastAPI:
+        app = FastAPI(debug=debug)
+        app.add_api_route("/", lambda: "fastapi", response_class=PlainTextResponse)
+        return app
+"""
+DJANGO = """
+    from django.conf import settings
+    from django.core.asgi import get_asgi_application
+    from django.http import HttpResponse
+    from django.urls import path
+
+    urlpatterns = [path("", lambda request: HttpResponse("django"))]
+    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x")
+    application = get_asgi_application()
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "file", "source"),
+    [
+        ("a2wsgi", "app.py", WSGI),
+        ("flask", "flaskr/__init__.py", FLASK),
+        ("fastapi", "main.py", FASTAPI),
+        ("django", "mysite/asgi.py", DJANGO),
+    ],
+)
+async def test_an_app_is_found_and_answers(
+    tree: Any, running: Any, http: Any, library: str, file: str, source: str
+) -> None:
+    pytest.importorskip(library, reason=f"pip install {library}")
+    tree.add("shop", source="")
+    tree.write(f"shop/{file}", source)
+    name = {"a2wsgi": "wsgi"}.get(library, library)
+    async with running() as supervisor:
+        answer = await http(supervisor.recipes.front_url(), "/shop/")
+        assert (answer.status, answer.body.decode()) == (200, name)
+
+
+async def test_the_call_of_a_factory_can_be_said(tree: Any, running: Any, http: Any) -> None:
+    pytest.importorskip("flask", reason="pip install flask")
+    tree.add("shop", 'app = "web:create_app()"', "")
+    tree.write("shop/web.py", FLASK)
+    async with running() as supervisor:
+        assert (await http(supervisor.recipes.front_url(), "/shop/")).body == b"flask"
