@@ -76,6 +76,7 @@ LINES = {
     "init": "init greeter",
     "run": "run greeter",
     "doctor": "doctor",
+    "completion": "completion bash",
     "version": "version",
 }
 
@@ -94,7 +95,15 @@ def loaded(*words: str, cwd: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [("ps",), ("ps", "--json"), ("restart", "greeter"), ("--help",), ("version",), ("ps", "-h")],
+    [
+        ("ps",),
+        ("ps", "--json"),
+        ("restart", "greeter"),
+        ("--help",),
+        ("version",),
+        ("ps", "-h"),
+        ("completion", "words", "+up", "+--"),
+    ],
 )
 def test_verbs_without_work_import_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
     assert not loaded(*words, cwd=plant(tmp_path)) & HEAVY

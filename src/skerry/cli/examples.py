@@ -52,5 +52,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": ("skerry init", "skerry init ../shop --overwrite"),
     "run": ("skerry run quotes.app:app", "skerry run app:app --port 0"),
     "doctor": ("skerry doctor",),
+    "completion": ("skerry completion bash", "skerry completion fish"),
     "version": ("skerry version --json",),
 }

@@ -208,6 +208,15 @@ VERBS: dict[str, Verb] = {
         (_JSON, _FILE),
         "Exits with 1 when something must be done first.",
     ),
+    "completion": Verb(
+        "completion:completion",
+        "print what lets a shell complete verbs, options and names of apps",
+        (
+            option("shell", choices=("bash", "zsh", "fish", "words"), metavar="bash|zsh|fish"),
+            option("words", metavar="WORD", nargs="*", default=[], help="for the shell's own use"),
+        ),
+        "The first line of what it prints says where it belongs.",
+    ),
     "version": Verb("serving:version", "print the version", (_JSON,)),
 }
 
