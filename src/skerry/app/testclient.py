@@ -16,7 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -27,6 +27,9 @@ from .inprocess import as_service
 
 T = TypeVar("T")
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+_AS_IT_IS = "/:@!$&'()*+,;=~-._%?[]"
+"""What a path and a query have on the wire as it is; anything else is encoded for the test."""
 
 
 class TestResponse:
@@ -67,6 +70,10 @@ class TestClient:
     Args:
         overrides: values to inject in place of resources, settings and clients, by type.
         headers: sent with every request.
+
+    Raises:
+        ConfigError: (on entering) the app runs already, in another client perhaps; or has
+            nothing of an override's type.
     """
 
     __test__ = False
@@ -144,7 +151,7 @@ class TestClient:
             fields.add("transfer-encoding", "chunked")
         elif body and "content-length" not in fields:
             fields.add("content-length", str(len(body)))
-        path, _, inline = path.partition("?")
+        path, _, inline = quote(path, safe=_AS_IT_IS).partition("?")
         text = "&".join(part for part in (inline, urlencode(query or (), doseq=True)) if part)
         return await self._call(Request(method.upper(), path, text, fields, body))
 
