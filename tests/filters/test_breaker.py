@@ -278,3 +278,23 @@ async def test_an_instance_may_be_away_for_days(clock: ManualClock) -> None:
     assert kit.calls == 1100
     await kit.send(Response(200))
     assert kit.breaker.status is Status.OPEN
+
+
+async def test_calls_from_before_it_was_well_again_do_not_open_it_anew(clock: ManualClock) -> None:
+    kit = Kit(clock, reopen=1.0)
+    kit.gate, kit.next = asyncio.Event(), AttemptTimeout()
+    stuck = [asyncio.ensure_future(kit.service(REQUEST)) for _ in range(10)]
+    await asyncio.sleep(0)
+    gate, kit.gate = kit.gate, None
+    await kit.send(ConnectError(), times=5)
+    assert kit.status is Status.CLOSED
+    await clock.advance(1.0)
+    await kit.send(Response(200))
+    assert kit.status is Status.OPEN
+    gate.set()
+    assert all(
+        isinstance(e, AttemptTimeout) for e in await asyncio.gather(*stuck, return_exceptions=True)
+    )
+    assert kit.status is Status.OPEN
+    await kit.send(AttemptTimeout(), times=5)
+    assert kit.status is Status.CLOSED

@@ -127,6 +127,7 @@ class Breaker:
         self._probe_at = 0.0
         self._probing = False
         self._wait = settings.reopen  # seconds until the next question
+        self._recovered = 0  # times that it closed again
 
     @property
     def status(self) -> Status:
@@ -140,10 +141,13 @@ class Breaker:
         probe = False
         if self._shut is not None:
             probe = self._begin()
+        recovered = self._recovered
         try:
             response = await service(request)
         except BaseException as error:
-            self._raised(probe, error)
+            # Having waited in vain says nothing of an instance that has come back meanwhile.
+            if recovered == self._recovered or not isinstance(error, AttemptTimeout):
+                self._raised(probe, error)
             raise
         if response.body.__class__ is not bytes and isinstance(response.body, Stream):
             return self._streaming(probe, response)
@@ -225,6 +229,7 @@ class Breaker:
 
     def _close(self) -> None:
         self._shut = None
+        self._recovered += 1
         self._probing = False
         self._wait = self.settings.reopen
         self._rate.reset(self._now())
