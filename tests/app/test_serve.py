@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -13,8 +14,10 @@ from threading import Thread
 
 import pytest
 
+from skerry.app.serve import YOUNG
+
 APP = """
-import asyncio, sys
+import asyncio, gc, sys
 from collections.abc import AsyncIterator
 from skerry.app import App
 from skerry.app.serve import run
@@ -27,6 +30,10 @@ class Database: ...
 async def database() -> AsyncIterator[Database]:
     yield Database()
     print("database closed", flush=True)
+
+@app.get("/gc")
+async def collector() -> list[int]:
+    return [gc.get_threshold()[0], gc.get_freeze_count()]
 
 @app.get("/slow")
 async def slow(seconds: float, database: Database) -> str:
@@ -95,3 +102,15 @@ def test_draining_is_bounded(tmp_path: Path) -> None:
     assert time.monotonic() - began < 8
     thread.join()
     assert isinstance(answers[0], Exception)
+
+
+def test_what_there_is_at_start_is_not_searched_for_garbage(tmp_path: Path) -> None:
+    process, port = start(tmp_path, drain=1)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/gc", timeout=20) as answer:
+            threshold, frozen = json.load(answer)
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert threshold == YOUNG
+    assert frozen > 10_000

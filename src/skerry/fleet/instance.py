@@ -22,7 +22,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import msgspec
 
 from skerry.app.mount import as_asgi
-from skerry.app.serve import NotStarted, Server, loop_factory
+from skerry.app.serve import NotStarted, Server, loop_factory, settle
 from skerry.core.errors import ConfigError, Error
 from skerry.telemetry.metrics import Metrics
 
@@ -89,6 +89,7 @@ async def _work(job: wire.Job) -> None:
                 servers.append(server)
                 await server.start()
             apps.append(app)
+        settle()
         async with Reporter(job.name, [app.metrics for app in apps]):
             await stop.wait()
             for app in apps:
