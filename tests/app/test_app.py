@@ -154,5 +154,5 @@ async def test_a_type_that_cannot_be_read_is_told_with_its_endpoint(
 ) -> None:
     app = App("a")
     app.endpoint(method, "/odd")(function)
-    with pytest.raises(ConfigError, match=rf"{method} /odd: .*{function.__name__} \(test_app.py:"):
+    with pytest.raises(ConfigError, match=rf"{method} /odd, .*{function.__name__} \(test_app.py:"):
         await app.start()

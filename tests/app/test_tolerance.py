@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from msgspec import Struct, json
 
+from skerry.app import App
+from skerry.app.testclient import TestClient
 from skerry.app.tolerance import UnknownFields
 from skerry.contract.codec import Codec
 from skerry.core.clock import ManualClock
@@ -112,3 +114,15 @@ def test_what_does_not_fit_is_refused_as_ever(kit: Kit) -> None:
 def test_strict_endpoints_refuse_instead(kit: Kit) -> None:
     codec: Codec[Order] = Codec(Order, strict=True)
     assert kit.fields.decoder(codec, "order") == codec.decode
+
+
+async def test_an_app_counts_what_it_ignores() -> None:
+    app = App("a")
+
+    @app.post("/orders")
+    async def order(new: Order) -> int:
+        return 1
+
+    async with TestClient(app) as client:
+        await client.post("/orders", json={"lines": [], "colour": "red"})
+        assert 'skerry_unknown_fields_total{app="a"' in (await client.get("/metrics")).text

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 from skerry.contract.codec import Codec
 from skerry.core.answer import answer
-from skerry.core.errors import CallError, ConfigError, Internal, Invalid, Problem, unhandled
+from skerry.core.errors import CallError, Internal, Invalid, Problem, unhandled
 from skerry.core.service import Service
 from skerry.core.wire import JSON, Headers, Request, Response, Stream
 
 from .answers import finisher
 from .arguments import filler
-from .binding import Argument, bind, place, split_template_names
+from .binding import Argument, bind, split_template_names
 from .body import RequestBody, check_media_type, chunks_of, read_body, read_items
 from .declare import Declaration
 from .describe import body_argument, body_marker, operation_of, returned
@@ -24,6 +24,7 @@ from .resources import Container
 from .responses import Reply
 from .scope import Scope, ScopedChunks, is_plain
 from .threads import Threads
+from .tolerance import UnknownFields
 
 log = logging.getLogger("skerry.app")
 
@@ -55,13 +56,14 @@ class Endpoint:
         self._passed_on = frozenset(declaration.problems)
 
     def build(
-        self, container: Container, threads: Threads, limit: int
+        self, container: Container, threads: Threads, limit: int, unknown: UnknownFields
     ) -> Service[Request, Response]:
         """The function as a service: arguments in, the function, its answer out.
 
         Args:
             threads: where plain ``def`` functions run.
             limit: the largest body in bytes, where the endpoint names none.
+            unknown: told of fields that no type knows.
 
         Raises:
             ConfigError: a type cannot be read or written.
@@ -69,22 +71,25 @@ class Endpoint:
         injected = [a for a in self.arguments if a.source == "injected"]
         scoped = [a for a in injected if container.is_request_scoped(a.type)]
         constants = {a.name: container.instance_value(a.type) for a in injected if a not in scoped}
-        try:
-            work = self._work(constants, scoped, limit)
-        except ConfigError as error:
-            raise ConfigError(f"{place(self.declaration.function)}: {error}") from error
+        work = self._work(constants, scoped, limit, unknown)
         if scoped or is_plain(self.declaration.function):
             work = _within_scope(work, container, threads)
         return self._answering(work)
 
-    def _work(self, constants: dict[str, Any], scoped: list[Argument], limit: int) -> Work:
+    def _work(
+        self,
+        constants: dict[str, Any],
+        scoped: list[Argument],
+        limit: int,
+        unknown: UnknownFields,
+    ) -> Work:
         """The way of every request, in one function because a service spends its life here."""
         function, described = self.declaration.function, self.operation.answer
         calls_generator = inspect.isasyncgenfunction(function)
         fill = filler(self.arguments)
         body_name = self.body.name if self.body is not None else ""
         stream = self._streamed_body(limit)
-        decode, required, default, media_type, limit = self._whole_body(limit)
+        decode, required, default, media_type, limit = self._whole_body(limit, unknown)
         finish = finisher(described, function, returned(self.declaration))
         encode = None
         if described.type not in (None, bytes) and not described.stream:
@@ -135,14 +140,17 @@ class Endpoint:
 
         return work
 
-    def _whole_body(self, limit: int) -> tuple[Callable[[bytes], Any] | None, bool, Any, str, int]:
+    def _whole_body(
+        self, limit: int, unknown: UnknownFields
+    ) -> tuple[Callable[[bytes], Any] | None, bool, Any, str, int]:
         argument, described = self.body, self.operation.body
         if argument is None or described is None or argument.stream:
             return None, False, None, "", limit
         marker = body_marker(argument)
         decode: Callable[[bytes], Any] = _same
         if described.type is not bytes:
-            decode = Codec.of(described.type, strict=marker.strict).decode
+            codec = Codec.of(described.type, strict=marker.strict)
+            decode = unknown.decoder(codec, self.operation.name)
         limit = limit if marker.limit is None else marker.limit
         return decode, argument.required, argument.default, described.media_type, limit
 

@@ -24,6 +24,7 @@ from .mount import Mount, Mounted, find
 from .resources import Container
 from .router import Router
 from .threads import Threads
+from .tolerance import UnknownFields
 
 Route: TypeAlias = tuple[Service[Request, Response], str, float | None]
 """What answers, what its series is called, and the seconds it may take."""
@@ -55,6 +56,7 @@ class Running:
         self._settings = settings
         self._metrics = metrics
         self._threads = threads
+        self._unknown = UnknownFields(app, metrics)
         self._exit = AsyncExitStack()
         self._refusal: Route = (self._stack("").build(self._refuse), "", settings.timeout)
 
@@ -114,7 +116,7 @@ class Running:
 
     def _add(self, endpoint: Endpoint, body_limit: int) -> None:
         declared = endpoint.declaration
-        service = endpoint.build(self.container, self._threads, body_limit)
+        service = endpoint.build(self.container, self._threads, body_limit, self._unknown)
         timeout = self._timeout(declared.timeout)
         built = self._stack(declared.name, timeout).build(service)
         self.router.add(declared.method, declared.path, (built, declared.name, timeout))
