@@ -6,17 +6,18 @@ What goes over the wire is what uvicorn sends; ``tests/app/test_protocol.py`` co
 from __future__ import annotations
 
 import logging
-from asyncio import AbstractEventLoop, Event, Task, Transport
+from asyncio import AbstractEventLoop, CancelledError, Event, Task, Transport
 from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import unquote
 
 from uvicorn.config import Config
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from uvicorn.server import ServerState
 
+from skerry.core.answer import problem_response
 from skerry.core.service import Service
 from skerry.core.wire import Headers, RawHeaders, Request, Response
 
@@ -149,8 +150,11 @@ class Exchange:
                 missing = "completing" if self._started else "starting"
                 raise RuntimeError(f"ASGI callable returned without {missing} response.")
         except BaseException as error:
-            log.error("Exception in ASGI application\n", exc_info=error)  # noqa: TRY400
-            self._fail()
+            if isinstance(error, CancelledError) and self.task and self.task.cancelling():
+                self._fail(_CUT_OFF)  # by the server, which stops
+            else:
+                log.error("Exception in ASGI application\n", exc_info=error)  # noqa: TRY400
+                self._fail(_FAILED)
         finally:
             connection.state.tasks.discard(self.task)
             self.task = None  # which refers to us
@@ -338,7 +342,7 @@ class Exchange:
         if held:
             self._connection.transport.write(held)
 
-    def _fail(self) -> None:
+    def _fail(self, response: Response) -> None:
         """There will be no answer, or no more of it."""
         if self._gone or self._complete:
             return
@@ -346,8 +350,9 @@ class Exchange:
             self._flush()
             self._connection.transport.close()
         else:
-            self._begin(500, _FAILED)
-            self._go_on(b"Internal Server Error", False)
+            self.keep_alive = False
+            self._begin(response.status, response.headers.raw)
+            self._go_on(cast(bytes, response.body), False)
 
     def _log(self, status: int) -> None:
         scope: Any = self._scope()
@@ -371,11 +376,21 @@ def _status_line(status: int) -> bytes:
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _STATUS_LINES = {status: _status_line(status) for status in range(100, 600)}
-_FAILED = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", b"21"),
-    (b"connection", b"close"),
-]
+_FAILED = Response(
+    500,
+    Headers([(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")]),
+    b"Internal Server Error",
+)
+# Without a word on retries: whether it may be sent again depends on what it was.
+_CUT_OFF = problem_response(
+    503,
+    {
+        "type": "about:blank",
+        "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+        "status": 503,
+        "detail": "The app was stopped before it had answered.",
+    },
+)
 
 # RFC 9110, 5.5: what a value may consist of. A head without all that is its line breaks.
 _TEXT = bytes([9, *range(32, 127), *range(128, 256)])

@@ -5,7 +5,8 @@ and wakes ten times a second to look whether it should end. Here whoever runs th
 and an idle server sleeps: it wakes once a second for the ``Date`` header.
 
 On SIGTERM or SIGINT, ``run`` says at ``/readyz`` that the app is draining, takes no new
-connections, finishes what has begun within a bound, and closes the app's resources.
+connections, finishes what has begun within a bound, closes the app's resources, and lets the
+process end, whatever threads still run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import uvicorn
 
 from skerry.core.errors import ConfigError, Error
 
+from .ending import bounded_end
+from .nowebsocket import NoWebSocket
 from .protocol import HttpProtocol
 
 DRAIN = 10.0
@@ -30,6 +33,9 @@ DRAIN = 10.0
 
 LINGER = 0.1
 """Seconds in which a server that stops still answers on the connections it has."""
+
+LAST_WORDS = 0.5
+"""Seconds in which requests that are cut off can say so, and close what they hold."""
 
 YOUNG = 10_000
 """Objects that come to be before the garbage collector looks which of them are already lost."""
@@ -48,7 +54,8 @@ class Server(uvicorn.Server):
         app: an ASGI 3 application.
         sockets: listening; closed at the end.
         drain: seconds that requests in flight get at the end.
-        websocket: asyncio protocol class for upgrades; uvicorn's choice by default.
+        websocket: asyncio protocol class for upgrades; by default that of the library which is
+            installed, websockets or wsproto.
     """
 
     def __init__(
@@ -82,6 +89,8 @@ class Server(uvicorn.Server):
             NotStarted: the start-up failed.
         """
         self.config.load()
+        if self.config.ws_protocol_class is None:
+            self.config.ws_protocol_class = NoWebSocket
         self.lifespan = self.config.lifespan_class(self.config)
         try:
             await self.startup(sockets=self._sockets)
@@ -129,12 +138,29 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(0.005)
         except TimeoutError:
             log.warning("%s requests were not done after %g s", len(state.tasks), self._drain)
-            for task in state.tasks:
-                task.cancel()
+            with _without_cancellations(logging.getLogger("uvicorn.error")):
+                for task in state.tasks:
+                    task.cancel()
+                if state.tasks:
+                    await asyncio.wait(list(state.tasks), timeout=LAST_WORDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+@contextlib.contextmanager
+def _without_cancellations(logger: logging.Logger) -> Generator[None, None, None]:
+    """uvicorn logs each WebSocket that we cut off as an error of its app, traceback and all."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+    logger.addFilter(is_news)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_news)
 
 
 def run(app: Any, *, host: str = "127.0.0.1", port: int = 8000, drain: float = DRAIN) -> None:
@@ -148,8 +174,14 @@ def run(app: Any, *, host: str = "127.0.0.1", port: int = 8000, drain: float = D
         ConfigError: the address cannot be listened on.
         NotStarted: the app's own start-up failed.
     """
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    runner = asyncio.Runner(loop_factory=loop_factory())
+    code = 1
+    try:
         runner.run(_run(app, host, port, drain))
+        code = 0
+    finally:
+        with bounded_end(code):
+            runner.close()
 
 
 async def _run(app: Any, host: str, port: int, drain: float) -> None:
