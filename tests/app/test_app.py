@@ -70,6 +70,7 @@ async def other_resource() -> Other:
         lambda app: app.resource(other_resource),
         lambda app: app.settings(Other),
         lambda app: app.mount("/site", App("b")),
+        lambda app: app.cors(origins=["*"]),
     ],
 )
 async def test_what_is_declared_after_the_start_would_be_lost(

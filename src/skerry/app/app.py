@@ -173,6 +173,7 @@ class App(Routes):
 
     def middleware(self, factory: Callable[..., ASGIApp], *args: Any, **options: Any) -> None:
         """Put ASGI middleware around the app; what is added last is outermost."""
+        self._not_running("middleware")
         self._asgi = factory(self._asgi or self._dispatch, *args, **options)
         self._wrapped = True
 
