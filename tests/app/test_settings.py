@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, NewType
 
 import pytest
 from annotated_types import Gt
@@ -30,6 +30,7 @@ class Other:
     names: list[str] = dataclasses.field(default_factory=list)
 
 
+Name = NewType("Name", str)
 GOOD = {"API_KEY": "hunter2", "FEE": "0.015", "CURRENCIES": "EUR, USD", "DEBUG": "true"}
 
 
@@ -98,3 +99,18 @@ def test_only_structs_and_dataclasses_are_settings() -> None:
 
     with pytest.raises(ConfigError, match="must be a msgspec Struct or a dataclass"):
         load(Plain, {})
+
+
+def test_optional_and_renamed_fields() -> None:
+    class Maybe(Struct):
+        password: Secret[str] | None = None
+        pin: Annotated[Secret[int] | None, "as on the card"] = None
+        token: Secret = Secret("")  # type: ignore[type-arg]
+        names: list[Name] | None = None
+
+    assert load(Maybe, {}) == Maybe()
+    found = load(Maybe, {"PASSWORD": "hunter2", "PIN": "7", "TOKEN": "t", "NAMES": "a, b"})
+    assert found == Maybe(Secret("hunter2"), Secret(7), Secret("t"), [Name("a"), Name("b")])
+    with pytest.raises(ConfigError) as error:
+        load(Maybe, {"PIN": "12x4"})
+    assert "12x4" not in str(error.value)

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from skerry.contract.aliases import plain
+from skerry.contract.hints import adapt
 from skerry.core.errors import ConfigError
 from skerry.core.wire import Request
 
@@ -56,13 +58,16 @@ class Argument:
 
 
 def hints_of(function: Callable[..., Any], local: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The annotations of ``function`` as types, ``Annotated`` kept.
+    """The annotations of ``function`` as types, ``Annotated`` kept, aliases replaced.
 
     Raises:
         ConfigError: one of them names something that is not there.
     """
     try:
-        return get_type_hints(function, localns=local, include_extras=True)
+        hints = get_type_hints(function, localns=local, include_extras=True)
+        return {name: adapt(hint) for name, hint in hints.items()}
+    except ConfigError as error:
+        raise ConfigError(f"{place(function)}: {error}") from error
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         raise ConfigError(f"{place(function)}: cannot read its annotations: {error}") from error
 
@@ -231,7 +236,7 @@ def item_of(hint: Any) -> Any:
 
 def is_text(hint: Any) -> bool:
     """Whether a value of this type is written as text, as in a path or a query string."""
-    hint = strip(hint)
+    hint = plain(hint)
     origin = get_origin(hint)
     if origin is Literal:
         return True

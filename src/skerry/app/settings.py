@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from skerry.contract.aliases import sole
 from skerry.contract.codec import TextCodec
+from skerry.contract.hints import hints_of
 from skerry.core.errors import ConfigError, Invalid
-
-from .binding import strip
 
 T = TypeVar("T")
 
@@ -51,14 +51,14 @@ def load(kind: type[T], environment: Mapping[str, str] | None = None, prefix: st
 
     Args:
         kind: a msgspec Struct or a dataclass; fields are text types, ``Secret`` of one, or
-            lists of one, written with commas.
+            lists of one, written with commas; any of them ``| None``.
         environment: by default the process's own.
 
     Raises:
         ConfigError: naming every variable that is missing or wrong; never a secret's value.
     """
     source = os.environ if environment is None else environment
-    hints = get_type_hints(kind, include_extras=True)
+    hints = hints_of(kind)
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for name, required in _fields(kind):
@@ -69,9 +69,9 @@ def load(kind: type[T], environment: Mapping[str, str] | None = None, prefix: st
                 wrong.append(f"{variable} is not set")
             continue
         hint = hints[name]
-        secret = get_origin(strip(hint)) is Secret
-        inner = get_args(strip(hint))[0] if secret else hint
-        many = get_origin(strip(inner)) in (list, set, tuple, frozenset)
+        secret = (get_origin(sole(hint)) or sole(hint)) is Secret
+        inner = (get_args(sole(hint)) or (str,))[0] if secret else hint
+        many = get_origin(sole(inner)) in (list, set, tuple, frozenset)
         parts = [part.strip() for part in text.split(",")] if many and text else [text]
         try:
             value = TextCodec.of(inner).decode(parts if text or not many else [], variable)

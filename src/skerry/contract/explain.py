@@ -304,7 +304,7 @@ class Search:
                 where = join(where, step)
             self.fault(where, detail)
         if self._listing and kind_of(text) == "object":
-            for key in foreign.unknown_of(at.type, list(_raw_members(text))):
+            for key in foreign.unknown_of(at.type, text):
                 self._unknown(join(pointer, key), closed=False)
 
 

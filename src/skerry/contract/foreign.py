@@ -6,10 +6,14 @@ Pydantic is never imported here: a program that has a model has imported it alre
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, get_args, get_origin
 
 from msgspec import json
 
+from skerry.core.errors import ConfigError
+
+from .aliases import UNIONS, plain
 from .finite import unfinite
 
 # What Pydantic takes for a number that is none. JSON's own numbers are finite, so only a value
@@ -20,6 +24,52 @@ _UNFINITE = re.compile(rb'"\s*[-+]?(?:nan|inf)', re.IGNORECASE)
 def is_model(cls: Any) -> bool:
     """Whether a class is a Pydantic v2 model (or dataclass)."""
     return isinstance(cls, type) and hasattr(cls, "__pydantic_validator__")
+
+
+class _Union(type):
+    """The class of classes that stand for unions with Pydantic models in them.
+
+    msgspec takes no union of two classes it does not know. Pydantic does, and knows how they are
+    told apart (``discriminator``); so such a union is one model, whose values are anything.
+
+    Attributes:
+        __pydantic_adapter__: the union as Pydantic has it.
+    """
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return True
+
+
+def is_theirs(union: Any) -> bool:
+    """Whether a union has a model among its members, and more than that beside None."""
+    members = [member for member in _members(union) if member is not type(None)]
+    return len(members) > 1 and any(is_model(member) for member in members)
+
+
+def _members(hint: Any) -> list[Any]:
+    inner = plain(hint)
+    if get_origin(inner) not in UNIONS:
+        return [get_origin(inner) or inner]
+    return [member for argument in get_args(inner) for member in _members(argument)]
+
+
+@lru_cache(maxsize=1024)
+def as_model(union: Any) -> Any:
+    """The model that stands for a union, ``Annotated`` around it included.
+
+    Raises:
+        ConfigError: Pydantic cannot validate one of the members.
+    """
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
+    try:
+        adapter: Any = TypeAdapter(union)
+    except (PydanticUserError, TypeError) as error:
+        raise ConfigError(f"{union}: {str(error).splitlines()[0]}") from error
+    spelled = "Or".join(getattr(member, "__name__", str(member)) for member in _members(union))
+    members = {"__pydantic_validator__": adapter.validator, "__pydantic_adapter__": adapter}
+    return _Union(spelled, (), members)
 
 
 def dec_hook(type: Any, value: Any) -> Any:
@@ -62,9 +112,12 @@ def faults_of(model: Any, text: bytes) -> list[tuple[list[str | int], str]]:
     return []
 
 
-def unknown_of(model: Any, keys: list[str]) -> list[str]:
+def unknown_of(model: Any, text: bytes) -> list[str]:
     """The keys that a model would ignore. What its own fields hold is Pydantic's business."""
-    if model.model_config.get("extra") == "allow":
+    keys = list(json.decode(text))
+    if isinstance(model, _Union):
+        model = type(dec_hook(model, json.decode(text)))
+    if not hasattr(model, "model_config") or model.model_config.get("extra") == "allow":
         return []
     known: set[str] = set()
     for name, info in model.model_fields.items():
@@ -96,29 +149,34 @@ def _lower(text: str) -> str:
 
 def schemas_of(
     models: list[Any], prefix: str, taken: set[str]
-) -> tuple[dict[Any, str], dict[str, Any]]:
-    """Pydantic's own schemas of models: (reference by model, components by name).
+) -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
+    """Pydantic's own schemas of models: (schema by model, components by name).
 
     Args:
         taken: names that other components have; a model of such a name gets ``Model`` behind it.
     """
     if not models:
         return {}, {}
-    from pydantic.json_schema import models_json_schema
+    from pydantic import TypeAdapter
 
-    found, whole = models_json_schema(
-        [(model, "validation") for model in models], ref_template=prefix + "{model}"
+    adapters = {
+        model: getattr(model, "__pydantic_adapter__", None) or TypeAdapter(model)
+        for model in models
+    }
+    found, whole = TypeAdapter.json_schemas(
+        [(model, "validation", adapter) for model, adapter in adapters.items()],
+        ref_template=prefix + "{model}",
     )
     renamed = {
         prefix + name: prefix + name + "Model" if name in taken else prefix + name
         for name in whole.get("$defs", {})
     }
-    refs = {model: renamed[found[model, "validation"]["$ref"]] for model in models}
+    schemas = {model: _relocated(found[model, "validation"], renamed) for model in models}
     components = {
         renamed[prefix + name].removeprefix(prefix): _relocated(schema, renamed)
         for name, schema in whole.get("$defs", {}).items()
     }
-    return refs, components
+    return schemas, components
 
 
 def _relocated(schema: Any, renamed: dict[str, str]) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import types
 from dataclasses import replace
 from datetime import datetime, time
 from functools import reduce
@@ -21,8 +20,6 @@ from typing import (
     Literal,
     NewType,
     Protocol,
-    TypeVar,
-    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -32,9 +29,9 @@ from msgspec import Meta
 
 from skerry.core.errors import ConfigError
 
-from . import rules
+from . import foreign, rules
+from .aliases import UNIONS, fill, meaning, plain
 
-UNIONS = (Union, types.UnionType)
 _KINDS: dict[Any, str] = {
     int: "int",
     float: "float",
@@ -92,43 +89,47 @@ def _evaluated(cls: Any) -> dict[str, Any]:
     return {name: hints[name] for name in own if name in hints}
 
 
-def fill(hint: Any, given: dict[Any, Any]) -> Any:
-    """``hint`` with its type variables replaced; an unknown one by its bound, or ``Any``."""
-    if isinstance(hint, TypeVar):
-        if hint in given:
-            return given[hint]
-        default = getattr(hint, "__default__", None)
-        if default is not None and "NoDefault" not in repr(default):
-            return default
-        return hint.__bound__ or (
-            reduce(or_, hint.__constraints__) if hint.__constraints__ else Any
-        )
-    free = getattr(hint, "__parameters__", ())
-    if not free or isinstance(hint, type):
-        return hint
-    return hint[tuple(fill(parameter, given) for parameter in free)]
+def adapt(hint: Any, within: tuple[Any, ...] = ()) -> Any:
+    """``hint`` in a spelling that msgspec takes; the very same object if it already is.
 
+    Args:
+        within: the names whose meaning this is part of.
 
-def adapt(hint: Any) -> Any:
-    """``hint`` in a spelling that msgspec takes; the very same object if it already is."""
-    if isinstance(hint, NewType):
-        inner = adapt(hint.__supertype__)
-        return hint if inner is hint.__supertype__ else inner
+    Raises:
+        ConfigError: a name that is defined by itself.
+    """
+    if hint is object:
+        return Any
+    meant = meaning(hint)
+    if meant is not hint:
+        if hint in within:
+            raise ConfigError(f"{hint} is defined by itself, which only a class can be here")
+        adapted = adapt(meant, (*within, hint))
+        return hint if adapted is meant and isinstance(hint, NewType) else adapted
     arguments = get_args(hint)
     if not arguments or get_origin(hint) is Literal:
         return hint
     if get_origin(hint) is Annotated:
-        base, *notes = arguments
-        adapted = [new for note in notes for new in _adapt_note(note, adapt(base))]
-        if adapt(base) is base and len(adapted) == len(notes):
-            return hint
-        return Annotated[(adapt(base), *adapted)]
-    inner_types = tuple(adapt(argument) for argument in arguments)
-    if all(new is old for new, old in zip(inner_types, arguments, strict=True)):
+        return _adapt_annotated(hint, within)
+    if get_origin(hint) in UNIONS and foreign.is_theirs(hint):
+        return foreign.as_model(hint)
+    inner = tuple(adapt(argument, within) for argument in arguments)
+    if all(new is old for new, old in zip(inner, arguments, strict=True)):
         return hint
     if get_origin(hint) in UNIONS:
-        return reduce(or_, inner_types)
-    return get_origin(hint)[inner_types if len(inner_types) > 1 else inner_types[0]]
+        return reduce(or_, inner)
+    return get_origin(hint)[inner if len(inner) > 1 else inner[0]]
+
+
+def _adapt_annotated(hint: Any, within: tuple[Any, ...]) -> Any:
+    base, *notes = get_args(hint)
+    if get_origin(plain(base)) in UNIONS and foreign.is_theirs(base):
+        return Annotated[(foreign.as_model(hint), *notes)]  # a note may name the discriminator
+    inner = adapt(base, within)
+    adapted = [new for note in notes for new in _adapt_note(note, inner)]
+    if inner is base and len(adapted) == len(notes):
+        return hint
+    return Annotated[(inner, *adapted)]
 
 
 def _adapt_note(note: Any, base: Any) -> list[Any]:
@@ -152,15 +153,7 @@ def _adapt_note(note: Any, base: Any) -> list[Any]:
 
 
 def _kind(base: Any) -> str:
-    while True:
-        if isinstance(base, NewType):
-            base = base.__supertype__
-        elif hasattr(base, "__value__") and not isinstance(base, type):
-            base = base.__value__
-        elif get_origin(base) is Annotated:
-            base = get_args(base)[0]
-        else:
-            break
+    base = plain(base)
     origin = get_origin(base) or base
     if origin in _KINDS:
         return _KINDS[origin]

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from .hints import UNIONS
+from .aliases import UNIONS
 
 _BUILTINS = {
     int: "Integer",

@@ -28,7 +28,7 @@ from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 
 from skerry.core.errors import ConfigError
 
-from . import hints, rules, shape
+from . import aliases, hints, rules, shape
 from .foreign import is_model
 from .shape import Shape
 
@@ -49,7 +49,7 @@ _SCALARS: dict[Any, str] = {
     timedelta: "timedelta",
     UUID: "uuid",
 }
-_ANYTHING = (Any, object, msgspec.Raw)
+_ANYTHING = (Any, msgspec.Raw)
 _SETS = (set, frozenset, abc.Set, abc.MutableSet)
 _ARRAYS = (list, tuple, abc.Sequence, abc.MutableSequence, abc.Collection, *_SETS)
 _MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
@@ -82,14 +82,10 @@ class _Reader:
         if isinstance(hint, NewType):
             return self.read(hint.__supertype__, where)
         if isinstance(hint, TypeVar):
-            return self.read(hints.fill(hint, {}), where)
-        if hasattr(origin or hint, "__value__"):  # type X = ...
-            alias = origin or hint
-            given = dict(zip(alias.__type_params__, get_args(hint), strict=False))
-            return self.read(hints.adapt(hints.fill(alias.__value__, given)), where)
+            return self.read(aliases.fill(hint, {}), where)
         if origin is Literal:
             return shape.Choice(hint, _literals(hint))
-        if origin in hints.UNIONS:
+        if origin in aliases.UNIONS:
             return self._union(hint, where)
         if _wraps(origin):
             return self.read(get_args(hint)[0], where)

@@ -158,7 +158,7 @@ class Schemas:
             case shape.Union():
                 return self._union(at)
             case shape.Model():
-                return {"$ref": self._models[at.type]}
+                return dict(self._models[at.type])
         return {}
 
     def _limited(self, at: shape.Limited) -> Schema:
