@@ -220,7 +220,7 @@ async def test_two_operations_cannot_have_one_name_or_one_place() -> None:
         await app.start()
     same = declared("GET", "/a", not_in_path)
     same.get("/a", name="other")(not_in_path)
-    with pytest.raises(ConfigError, match="declared twice: GET /a, .* and GET /a, "):
+    with pytest.raises(ConfigError, match=r"declared twice: GET /a, .* and GET /a, "):
         await same.start()
 
 
