@@ -129,13 +129,16 @@ def state(front: str, *instances: str) -> dict[str, Any]:
         for number, one in enumerate(instances, 1)
     ]
     apps = [{"app": "a", "kind": "app", "url": ""}]
-    return {"root": "/f", "front": front, "apps": apps, "instances": rows}
+    edges = [{"state": "ready" if front else "crashed"}]
+    return {"root": "/f", "front": front, "apps": apps, "instances": rows, "edges": edges}
 
 
 def test_the_way_is_through_the_front_door_where_there_is_one() -> None:
     found = way(state("http://127.0.0.1:80", "crashed", "starting"), "a")
     assert found == Way("http://a.localhost:80", "http://127.0.0.1:80", "a.localhost:80")
     assert found.headers(59.2) == {"host": "a.localhost:80", "grpc-timeout": "61S"}
+    crashed = state("", "ready") | {"front": "http://127.0.0.1:80"}
+    assert way(crashed, "a").host == ""
     direct = way(state("", "ready"), "a")
     assert direct == Way("http://127.0.0.1:1", "http://127.0.0.1:1")
     assert direct.headers(1e300) == {}

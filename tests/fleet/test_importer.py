@@ -209,6 +209,34 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, content: str, message: s
         import_fleet(tmp_path)
 
 
+def test_folders_of_code(tmp_path: Path) -> None:
+    for name, text in {
+        "shop/app.py": "app = Flask('shop')\n# EXCHANGE_RATES_URL, SHOP_URL",
+        "exchange_rates/main.py": "def create_app(): ...",
+        "tests/app.py": "app = 1",
+        "plain/notes.py": "",
+        ".hidden/app.py": "app = 1",
+    }.items():
+        file = tmp_path / name
+        file.parent.mkdir()
+        file.write_text(text)
+    fleet = fleet_of(tmp_path)
+    assert {name: app.needs for name, app in fleet.apps.items()} == {
+        "exchange-rates": (),
+        "shop": ("exchange-rates",),
+    }
+    assert fleet.apps["exchange-rates"].app == "main:create_app()"
+    (alone,) = fleet_of(tmp_path / "shop").apps.values()
+    assert (alone.name, alone.path) == ("shop", tmp_path / "shop")
+
+
+def test_folders_that_do_not_speak_of_each_other(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "app.py").write_text("app = 1")
+    assert "say who calls whom with needs =" in import_fleet(tmp_path).notes[0]
+
+
 _words = st.sampled_from(
     ["web", "db", "a b", "ü", "http://db:80/x", "{db.url}", "db:5432", "$PORT", "", "\x7f", "8000"]
 ) | st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=8)

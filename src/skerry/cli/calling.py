@@ -86,7 +86,8 @@ def way(status: dict[str, Any], app: str) -> Way:
         if not any(row["url"] for row in instances):
             fail(f"{app} serves nothing that could be called: http = false in fleet.toml")
     port = urlsplit(status["front"]).port
-    if port is None:  # somebody else has the front door's
+    if port is None or not any(row["state"] == "ready" for row in status["edges"]):
+        # Nobody is at the front door, or somebody else has its port.
         url = state["url"] or next(row["url"] for row in instances if row["url"])
         return Way(url, url)
     host = f"{app}.localhost:{port}"

@@ -27,8 +27,8 @@ def fleet_file(chosen: str) -> Path:
         if (folder / "fleet.toml").is_file():
             return folder / "fleet.toml"
     return fail(
-        f"there is no fleet.toml in {here} or above it. `skerry init` makes one from a compose "
-        "file or a Procfile, `skerry new fleet NAME` begins without one"
+        f"there is no fleet.toml in {here} or above it. `skerry init` makes one of what is "
+        "here, `skerry new fleet NAME` begins without one"
     )
 
 

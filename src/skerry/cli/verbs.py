@@ -180,7 +180,7 @@ VERBS: dict[str, Verb] = {
     ),
     "init": Verb(
         "making:init",
-        "write a fleet.toml from a docker-compose.yml or a Procfile",
+        "write a fleet.toml from a compose file, a Procfile, or folders of code",
         (
             option("folder", metavar="FOLDER", nargs="?", default=".", help="where that is; ."),
             switch("--overwrite", help="replace a fleet.toml that is there"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from skerry.core.errors import ConfigError
 from skerry.spec import FILE, SpecError, loads
 
-from . import compose, composefiles, procfile
+from . import compose, composefiles, folders, procfile
 from .drafts import AppDraft, BackingDraft, Draft
 
 
@@ -42,8 +42,7 @@ def import_fleet(folder: Path) -> Imported:
     """
     source = _source(folder)
     try:
-        read = procfile.read_procfile if source.name == procfile.FILE else compose.read_compose
-        draft = read(source)
+        draft = _read(source)
     except OSError as error:
         raise ConfigError(f"{source}: cannot be read: {error.strerror}") from None
     return Imported(_settled(draft, folder), source, tuple(draft.notes))
@@ -57,21 +56,31 @@ def write_fleet(folder: Path, overwrite: bool = False) -> Imported:
     """
     file = folder / FILE
     if file.exists() and not overwrite:
-        raise ConfigError(f"{file}: is there already, and is not overwritten unless you say so")
+        raise ConfigError(f"{file}: is there already; `skerry init --overwrite` replaces it")
     imported = import_fleet(folder)
     file.write_text(imported.text, "utf-8")
     return imported
 
 
 def _source(folder: Path) -> Path:
-    for name in (*composefiles.FILES, procfile.FILE):
-        if (folder / name).is_file():
-            return folder / name
-    names = ", ".join(composefiles.FILES)
-    raise ConfigError(
-        f"{folder}: there is neither a compose file ({names}) nor a Procfile; "
-        f"`skerry new fleet NAME` begins without one"
-    )
+    """The file that says most of the folder; the folder itself where there is none."""
+    names = (*composefiles.FILES, procfile.FILE)
+    return next((folder / name for name in names if (folder / name).is_file()), folder)
+
+
+def _read(source: Path) -> Draft:
+    if source.name == procfile.FILE:
+        return procfile.read_procfile(source)
+    if not source.is_dir():
+        return compose.read_compose(source)
+    draft = folders.read_folders(source)
+    if not draft.apps:
+        names = ", ".join(composefiles.FILES)
+        raise ConfigError(
+            f"{source.resolve()}: there is neither a compose file ({names}), nor a Procfile, nor a "
+            "folder with a Python application; `skerry new fleet NAME` begins without any"
+        )
+    return draft
 
 
 def _settled(draft: Draft, folder: Path) -> str:

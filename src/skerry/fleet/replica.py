@@ -258,6 +258,7 @@ class Replica:
 
     async def _launch(self, recipe: Recipe) -> tuple[Process, Pipe]:
         ground = self._ground
+        self.last.clear()  # of this process, not of those before it
         pipe = ground.logs.pipe(self.name, self.last.extend)
         try:
             process = await ground.launcher.start(

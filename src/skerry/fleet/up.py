@@ -316,6 +316,9 @@ def _verdict(status: dict[str, Any], output: TextIO) -> int:
             print(f"    {line}", file=output)
     ready = len(rows) - len(missing)
     print(f"{ready} of {len(rows)} ready; front door: {status['front']}", file=output)
+    if missing:
+        more = f"`skerry logs {missing[0]['id']}` has more"
+        print(f"the fleet runs, and goes on trying; {more}, `skerry down` ends it", file=output)
     return 1 if missing else 0
 
 
