@@ -154,7 +154,8 @@ class Driver(Protocol):
         """Have all of them accepted, in this order. Published twice is delivered twice.
 
         Args:
-            delay: seconds that pass before they are delivered.
+            delay: seconds that pass before they are delivered. Only then do they take their
+                place in the order of their keys; until then they hold up nobody.
 
         Raises:
             BusUnavailable: none of them was accepted.

@@ -26,6 +26,7 @@ class _Entry:
 
     message: Message
     due: float
+    late: bool = False  # published with a delay: it takes its place when that is over
     attempts: int = 0
     holder: MemoryDelivery | None = None
 
@@ -93,7 +94,7 @@ class Memory:
         self.broker.published += messages
         for queue in self.broker.queues.values():
             topics = queue.subscription.topics
-            queue.entries += [_Entry(m, due) for m in messages if m.topic in topics]
+            queue.entries += [_Entry(m, due, due > 0) for m in messages if m.topic in topics]
             queue.wake()
 
     @asynccontextmanager
@@ -130,10 +131,14 @@ class Memory:
     def _next(self, queue: _Queue) -> _Entry | None:
         now = self.broker.clock.now()
         held: set[str] = set()
+        for entry in [e for e in queue.entries if e.late and e.due <= now]:
+            entry.late = False
+            queue.entries.remove(entry)
+            queue.entries.append(entry)
         for entry in queue.entries:
             if entry.holder is not None and entry.holder.expires <= now:
                 entry.holder.drop()
-            key = entry.message.key if queue.subscription.ordered else ""
+            key = entry.message.key if queue.subscription.ordered and not entry.late else ""
             free = entry.holder is None and entry.due <= now and key not in held
             if free:
                 return entry
