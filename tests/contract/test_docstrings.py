@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from skerry.contract.docstrings import split
+from skerry.contract.docstrings import Doc, describe, split
 from skerry.contract.schema import schema_of
 
 GOOGLE = cleandoc(
@@ -95,3 +95,94 @@ def test_a_schema_has_it_where_it_belongs() -> None:
     found = schema_of(Price)["$defs"]["Price"]
     assert found["description"] == "A price."
     assert found["properties"]["rate"] == {"type": "number", "description": "what is charged."}
+
+
+QUOTE = Doc(
+    "Make a quote that is locked for a while.",
+    "The rate is that of the day.\n\nAnd more.",
+    {"amount": "in the payer's currency: two digits after the point.", "school": "its id."},
+    "The quote, once it is locked.",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """Make a quote that
+        is locked for a while.
+
+        The rate is that of the day.
+
+        Args:
+            amount (Decimal, optional): in the payer's currency:
+                two digits after the point.
+            school: its id.
+            rates:
+
+        Returns:
+            The quote, once it
+            is locked.
+
+        Raises:
+            ValueError: never.
+
+        And more.
+        """,
+        """Make a quote that is locked for a while.
+        The rate is that of the day.
+
+        And more.
+
+        Parameters
+        ----------
+        amount : Decimal, optional
+            in the payer's currency:
+            two digits after the point.
+        school
+            its id.
+
+        Returns
+        -------
+        Quote
+            The quote, once it is locked.
+
+        Raises
+        ------
+        ValueError
+            Never.
+        """,
+        """Make a quote that is locked for a while.
+
+        The rate is that of the day.
+
+        :param Decimal amount: in the payer's currency:
+            two digits after the point.
+        :type amount: Decimal
+        :param school: its id.
+        :returns: The quote, once it is locked.
+        :raises ValueError: never.
+
+        And more.
+        """,
+    ],
+    ids=["google", "numpy", "sphinx"],
+)
+def test_what_a_function_says(text: str) -> None:
+    assert describe(text) == QUOTE
+
+
+def test_what_a_function_does_not_say() -> None:
+    assert describe(None) == describe("") == Doc()
+    assert describe("A line") == Doc("A line")
+    assert describe("A line\n\nArgs:\n\nmore") == Doc("A line", "Args:\n\nmore")
+    assert describe("\nArgs:\n    a: b") == Doc(parameters={"a": "b"})
+    assert describe("A line.\n\nExample:\n    code") == Doc("A line.", "Example:\n    code")
+
+
+@given(
+    st.lists(st.sampled_from(["Args:", "Returns", "-----", "    a: x", "b : y", ":return: z", ""]))
+)
+def test_any_text_is_taken_apart(lines: list[str]) -> None:
+    found = describe("\n".join(["First.", *lines, "", "Last."]))
+    assert found.summary == "First."
+    assert "Args:\n    a" not in found.description
