@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -49,6 +50,17 @@ with Lock(State(Path({str(tmp_path)!r}))) as lock:
             while _alive(left):
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
+
+
+def test_a_copy_of_a_folder_leaves_the_fleet_alone_that_runs_there(tmp_path: Path) -> None:
+    first = State(tmp_path / "first")
+    with Lock(first) as lock:
+        other = subprocess.Popen(["sleep", "1000"], env={RUN: lock.run})
+        shutil.copytree(first.folder, tmp_path / "copy")
+        with Lock(State(tmp_path / "copy")):
+            assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 def _alive(pid: int) -> bool:

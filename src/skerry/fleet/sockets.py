@@ -7,6 +7,7 @@ the instance's name: the same at the next start, different in the next checkout.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import socket
 from collections.abc import Iterator
@@ -103,7 +104,12 @@ class Sockets:
                 return _bound(host, candidate)
             except OSError as error:
                 if port is not None:
-                    raise PortTaken(f"{name}: cannot listen on {host}:{port}: {error}") from None
+                    why, do = error.strerror, "say another port in fleet.toml"
+                    if error.errno == errno.EADDRINUSE:
+                        why, do = "another program does", f"end that program, or {do}"
+                    raise PortTaken(
+                        f"{name}: cannot listen on {host}:{port}: {why}; {do}"
+                    ) from None
         return _bound(host, 0)
 
     def _candidates(self, name: str) -> Iterator[int]:

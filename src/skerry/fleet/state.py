@@ -128,13 +128,16 @@ class Lock:
         os.close(self._fd)
 
     def _sweep_last_run(self) -> None:
-        """Whatever the last supervisor left, if it was killed, still holds ports and files."""
-        file = self._state.folder / "run.json"
-        last = read_json(file).get("run")
-        if isinstance(last, str) and last:
-            sweep({RUN: last})
+        """Whatever the last supervisor left, if it was killed, still holds ports and files.
+
+        Not where that was in another folder: this one is a copy of it, and it may be running.
+        """
+        file, folder = self._state.folder / "run.json", str(self._state.folder.resolve())
+        last = read_json(file)
+        if isinstance(last.get("run"), str) and last["run"] and last.get("folder") == folder:
+            sweep({RUN: last["run"]})
         self.run = secrets.token_hex(16)
-        write_json(file, {"run": self.run, "pid": os.getpid()})
+        write_json(file, {"run": self.run, "pid": os.getpid(), "folder": folder})
 
 
 def holder(state: State) -> int:
