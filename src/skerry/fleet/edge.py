@@ -14,7 +14,7 @@ import socket
 
 from skerry.app.asgi import Receive, Scope, Send, request_of, send_response
 from skerry.app.body import RequestBody
-from skerry.app.serve import Server
+from skerry.app.serve import Server, settle
 from skerry.core.answer import answer
 from skerry.core.errors import NoInstance, NotFound
 from skerry.core.wire import TIMEOUT, Headers, Request, Response, parse_timeout
@@ -147,6 +147,7 @@ async def serve_edge(settings: EdgeSettings, name: str, stop: asyncio.Event, dra
         discovery.watch(app)  # so that upgrades, which do not wait, find what is known
     server = Server(edge, list(sockets.values()), drain, websocket=tunnels(edge.find))
     await server.start()
+    settle()
     async with Reporter(name, [edge.metrics]):
         await stop.wait()
         await server.stop()
