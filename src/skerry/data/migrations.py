@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine, MetaData, text
 
 from skerry.core.errors import ConfigError
 from skerry.data.database import default_url, make_engine
+from skerry.data.schema import PREFIX
 
 # `alembic.context` is one per process, and apps that run together start together.
 _alembic = threading.Lock()
@@ -84,9 +85,15 @@ def _run(context: Any, connection: Connection, metadata: MetaData) -> None:
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_server_default=True,
+        include_name=lambda name, kind, _: kind != "table" or not _ours(name),
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _ours(table: str | None) -> bool:
+    """Tables of Skerry's own are none of the models', and none that were forgotten to drop."""
+    return table is not None and table.startswith(PREFIX)
 
 
 def _schema(connection: Connection) -> str:
