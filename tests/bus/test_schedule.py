@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skerry.bus.driver import Subscription
 from skerry.bus.memory import Broker, Memory
@@ -18,7 +20,7 @@ TICKS = Subscription("a.sweep", ("skerry.tick.a.sweep",))
 
 
 def schedule(text: str = "10s") -> Schedule:
-    return Schedule("a", "sweep", every(text)[1], text)
+    return Schedule("a", "sweep", every(text), text)
 
 
 def ticks(broker: Broker) -> list[float]:
@@ -114,19 +116,33 @@ async def test_a_broker_that_is_away_delays(broker: Broker) -> None:
 
 
 def test_intervals() -> None:
-    assert every("1h30m")[0] == 5400
-    assert every("250ms")[0] == 0.25
-    seconds, after = every("10m")
-    assert (after(0), after(599.9), after(600)) == (seconds, seconds, 2 * seconds)
+    assert every("1h30m").seconds == 5400
+    assert every("250ms").seconds == 0.25
+    ten = every("10m")
+    assert (ten.after(0), ten.after(599.9), ten.after(600)) == (600, 600, 1200)
+    assert (ten.latest(599.9), ten.latest(600), ten.latest(601)) == (0, 600, 600)
     for wrong in ("", "10", "m", "10x", "1h 30m", "1ms", "-5s"):
         with pytest.raises(ConfigError):
             every(wrong)
 
 
+@given(st.floats(0, 4e9), st.sampled_from(["100ms", "300ms", "1s", "7s", "1h", "36h"]))
+def test_moments_of_an_interval_follow_each_other(moment: float, text: str) -> None:
+    times = every(text)
+    following = times.after(moment)
+    assert times.latest(moment) <= moment < following
+    assert times.latest(following) == following
+    assert times.after(following) > following
+    assert following - times.latest(moment) == pytest.approx(times.seconds, rel=1e-5)
+
+
 def test_cron() -> None:
-    after = cron("0 3 * * *", "Europe/Berlin")
+    nightly = cron("0 3 * * *", "Europe/Berlin")
     noon = datetime(2026, 7, 1, 12, tzinfo=UTC).timestamp()
-    assert datetime.fromtimestamp(after(noon), UTC) == datetime(2026, 7, 2, 1, tzinfo=UTC)
+    following = nightly.after(noon)
+    assert datetime.fromtimestamp(following, UTC) == datetime(2026, 7, 2, 1, tzinfo=UTC)
+    assert nightly.latest(following) == following
+    assert nightly.latest(following - 1) == following - 86400
     for expression, zone in (("x", "UTC"), ("0 3 * * *", "Mars/Base"), ("0 0 31 2 *", "UTC")):
         with pytest.raises(ConfigError):
             cron(expression, zone)

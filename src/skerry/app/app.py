@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, get_args, overload
 from urllib.parse import unquote
 
+from skerry.bus.driver import Driver
 from skerry.contract.operation import Contract
 from skerry.core.clock import system
 from skerry.core.context import attach, extract
@@ -39,10 +40,12 @@ from .asgi import (
 )
 from .binding import caller_locals, place
 from .builtin import Builtin
+from .bus import Bus, bus_url, driver_of
 from .calls import Calls
 from .cors import Cors, CorsSettings
 from .declare import Declaration, Routes, check_together, concerning
 from .endpoint import Endpoint
+from .handlers import Handler, Handlers
 from .inprocess import as_service
 from .lifespan import answer_lifespan
 from .mount import Mount, find, mount_at
@@ -56,7 +59,7 @@ S = TypeVar("S")
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
-class App(Routes):
+class App(Routes, Handlers):
     """One deployable: endpoints, resources and settings under a name.
 
     An instance is an ASGI application: any ASGI server runs it, and it mounts and is mounted
@@ -86,7 +89,8 @@ class App(Routes):
         body_limit: int = 1 << 20,
         threads: int = 40,
     ) -> None:
-        super().__init__()
+        Routes.__init__(self)
+        Handlers.__init__(self)
         if not _NAME.fullmatch(name):
             raise ConfigError(
                 f"an app's name is at most 63 letters, digits and '-', a letter first and no '-' "
@@ -253,7 +257,12 @@ class App(Routes):
 
     def _known(self, kind: Any) -> bool:
         try:
-            return kind in self._resources or kind in self._settings or hasattr(kind, "__app__")
+            return (
+                kind in self._resources
+                or kind in self._settings
+                or hasattr(kind, "__app__")
+                or (kind in (Bus, Driver) and self.has_events)
+            )
         except TypeError:  # an unhashable annotation is nobody's type
             return False
 
@@ -273,6 +282,13 @@ class App(Routes):
     def _not_running(self, what: str) -> None:
         if self._running is not None or (self._starting is not None and self._starting.locked()):
             raise ConfigError(f"{what}: {self.name} has started; declare it before that")
+
+    async def publish(self, *events: Any, delay: float = 0.0) -> None:
+        """Publish events while the app runs; see ``Bus.publish``."""
+        if self._running is None:
+            raise ConfigError(f"{self.name} does not run, so it cannot publish")
+        bus: Bus = self._running.container.instance_value(Bus)
+        await bus.publish(*events, delay=delay)
 
     # -- run ---------------------------------------------------------------------------------
 
@@ -308,8 +324,24 @@ class App(Routes):
             container.instance_value(kind)
         threads = Threads(self._threads, self.name)
         running = Running(self.name, self._server, self.metrics, container, threads)
+        bus = self._bus(container, overrides)
         await running.open(endpoints, self._mounts, self._builtin.paths, self._body_limit)
+        if bus is not None:
+            handlers = [Handler(self.name, declared, self._known) for declared in self.handlers]
+            await running.join(bus, handlers)
         return running
+
+    def _bus(self, container: Container, overrides: Mapping[Any, Any]) -> Bus | None:
+        if not self.has_events:
+            return None
+        driver = overrides.get(Driver) or driver_of(bus_url())
+        bus = container.values[Bus] = Bus(self.name, driver, self.published, self.metrics)
+        return bus
+
+    @property
+    def has_events(self) -> bool:
+        """Whether this app has anything to do with the bus."""
+        return bool(self.handlers or self.published)
 
     async def stop(self) -> None:
         """Close what ``start`` opened, and connections to other apps."""
@@ -325,7 +357,7 @@ class App(Routes):
 
     async def _health(self) -> dict[str, str | None]:
         running = self._running
-        return {} if running is None else await running.container.health()
+        return {} if running is None else await running.health()
 
     def service(self, request: Request) -> Awaitable[Response]:
         """The whole app as a function from request to response: what ASGI, the loopback and

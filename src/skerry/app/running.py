@@ -13,11 +13,14 @@ from skerry.core.errors import BadRequest, NotFound, Problem
 from skerry.core.service import Service
 from skerry.core.stack import Stack
 from skerry.core.wire import Headers, Request, Response
+from skerry.stack.consumer import consumer_stack
 from skerry.stack.server import ServerSettings, server_stack
 from skerry.telemetry.metrics import Metrics
 
+from .bus import Bus
 from .declare import concerning
 from .endpoint import Endpoint
+from .handlers import Handler
 from .inprocess import as_service
 from .lifespan import Lifespan
 from .mount import Mount, Mounted, find
@@ -57,6 +60,7 @@ class Running:
         self._metrics = metrics
         self._threads = threads
         self._unknown = UnknownFields(app, metrics)
+        self._bus: Bus | None = None
         self._exit = AsyncExitStack()
         self._refusal: Route = (self._stack("").build(self._refuse), "", settings.timeout)
 
@@ -91,6 +95,27 @@ class Running:
                 if path not in own:  # a catch-all does not answer for the app's health
                     self.router.add("GET", path, (handler, path[1:], None))
             self._exit = opening.pop_all()
+
+    async def join(self, bus: Bus, handlers: Iterable[Handler]) -> None:
+        """Take part in the bus until ``close``, which ends that first of all."""
+        services = []
+        for handler in handlers:
+            stack = consumer_stack(
+                handler.subscription.name,
+                app=self._app,
+                lease=handler.subscription.lease,
+                metrics=self._metrics,
+            )
+            services.append((handler, stack.build(handler.build(self.container, self._threads))))
+        bus.handle(services)
+        self._bus = bus
+        self._exit.push_async_callback(bus.stop)
+        await bus.start()
+
+    async def health(self) -> dict[str, str | None]:
+        """What is wrong with each resource that has a check, and with the bus."""
+        found = await self.container.health()
+        return found if self._bus is None else {**found, "bus": self._bus.trouble}
 
     async def close(self) -> None:
         await self._exit.aclose()

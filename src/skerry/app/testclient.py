@@ -20,6 +20,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from skerry.bus.driver import Driver
+from skerry.bus.memory import Memory
 from skerry.core.wire import Headers, Request, Response, Stream, read_all
 
 from .app import App
@@ -86,7 +88,9 @@ class TestClient:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.app = app
-        self._overrides = overrides or {}
+        self._overrides = dict(overrides or {})
+        if app.has_events:
+            self._overrides.setdefault(Driver, Memory())
         self._headers = dict(headers or {})
         self._call = as_service(app)
 

@@ -14,10 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -49,6 +52,18 @@ class Tick(Struct):
     at: datetime
 
 
+class Times(Protocol):
+    """Moments, in Unix seconds."""
+
+    def after(self, moment: float) -> float:
+        """The first one after ``moment``."""
+        ...
+
+    def latest(self, moment: float) -> float:
+        """The last one that is not after ``moment``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """When a function is to run.
@@ -56,13 +71,12 @@ class Schedule:
     Attributes:
         app: whose it is.
         name: the function's.
-        after: the first moment it is due after another, both in Unix seconds.
         text: as it was written, for people.
     """
 
     app: str
     name: str
-    after: Callable[[float], float]
+    times: Times
     text: str
 
     @property
@@ -70,10 +84,25 @@ class Schedule:
         return EventType(f"skerry.tick.{self.app}.{self.name}".replace("_", "-"), 1, Tick)
 
 
-def every(text: str) -> tuple[float, Callable[[float], float]]:
-    """``10m``, ``1h30m``, ``250ms`` as seconds, and as the moments that are multiples of it.
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The multiples of some seconds: all instances, and all runs of the fleet, mean the same."""
 
-    All instances, and all runs of the fleet, mean the same moments.
+    seconds: float
+
+    def after(self, moment: float) -> float:
+        number = math.floor(moment / self.seconds) + 1
+        found = number * self.seconds
+        return found if found > moment else (number + 1) * self.seconds
+
+    def latest(self, moment: float) -> float:
+        number = math.floor(moment / self.seconds)
+        found = (number + 1) * self.seconds
+        return found if found <= moment else number * self.seconds
+
+
+def every(text: str) -> Interval:
+    """``10m``, ``1h30m``, ``250ms`` as an interval.
 
     Raises:
         ConfigError: it is no such text, or shorter than a tenth of a second.
@@ -84,39 +113,53 @@ def every(text: str) -> tuple[float, Callable[[float], float]]:
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if seconds < _LEAST:
         raise ConfigError(f"{text!r} is too often; the least is {_LEAST:g} s")
-
-    def after(moment: float) -> float:
-        return (moment // seconds + 1) * seconds
-
-    return seconds, after
+    return Interval(seconds)
 
 
-def cron(expression: str, zone: str = "UTC") -> Callable[[float], float]:
-    """The moments of a crontab line, in a time zone; daylight saving as Debian's cron has it.
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """The moments of a crontab line, in a time zone; daylight saving as Debian's cron has it."""
+
+    expression: str
+    zone: tzinfo
+
+    def after(self, moment: float) -> float:
+        return self._next(moment, False)
+
+    def latest(self, moment: float) -> float:
+        return self._next(moment + 1, True)
+
+    def _next(self, moment: float, reverse: bool) -> float:
+        start = datetime.fromtimestamp(moment, self.zone)
+        return float(next(_library().CronSim(self.expression, start, reverse)).timestamp())
+
+
+def cron(expression: str, zone: str = "UTC") -> Cron:
+    """A crontab line in a time zone.
 
     Raises:
         ConfigError: one of the two is not what it should be, or the library is missing.
     """
     try:
-        from cronsim import CronSim, CronSimError
-    except ImportError:
-        raise ConfigError("cron schedules need a library: pip install 'skerry[cron]'") from None
-    try:
-        where: tzinfo = UTC if zone == "UTC" else ZoneInfo(zone)
-        iterator: Iterator[datetime] = CronSim(expression, datetime.now(where))
-        next(iterator)
+        found = Cron(expression, UTC if zone == "UTC" else ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError):
         raise ConfigError(f"{zone!r} is no time zone") from None
-    except CronSimError as error:
-        raise ConfigError(f"{expression!r} is no cron schedule: {error}") from None
+    try:
+        found.after(time.time())
     except StopIteration:
         raise ConfigError(f"{expression!r} never comes") from None
+    except _library().CronSimError as error:
+        raise ConfigError(f"{expression!r} is no cron schedule: {error}") from None
+    return found
 
-    def after(moment: float) -> float:
-        times = CronSim(expression, datetime.fromtimestamp(moment, where))
-        return float(next(times).timestamp())
 
-    return after
+def _library() -> Any:
+    """cronsim, which knows crontab's corners and is imported when a line is."""
+    try:
+        import cronsim
+    except ImportError:
+        raise ConfigError("cron schedules need a library: pip install 'skerry[cron]'") from None
+    return cronsim
 
 
 class _Token(Struct):
@@ -205,22 +248,16 @@ class Scheduler:
             del last[name]
         for name in self._schedules.keys() - last.keys():
             last[name] = now  # a new schedule begins with its next moment
-        moments = {name: self._schedules[name].after(at) for name, at in last.items()}
+        moments = {name: self._schedules[name].times.after(at) for name, at in last.items()}
         await self._wait_until(min(moments.values()), token)
         now = self._clock.wall()
         ticks: list[Message] = []
         for name, moment in moments.items():
             if moment <= now:
-                latest = self._latest(self._schedules[name], moment, now)
-                last[name] = latest
-                ticks.append(self._tick(self._schedules[name], latest))
+                schedule = self._schedules[name]
+                last[name] = schedule.times.latest(now)  # what was missed is made up for once
+                ticks.append(self._tick(schedule, last[name]))
         return ticks
-
-    def _latest(self, schedule: Schedule, moment: float, now: float) -> float:
-        """Of the moments that have passed, the last: what was missed is made up for once."""
-        while (following := schedule.after(moment)) <= now:
-            moment = following
-        return moment
 
     async def _wait_until(self, moment: float, token: Delivery) -> None:
         while (left := moment - self._clock.wall()) > 0:

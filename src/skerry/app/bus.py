@@ -1,0 +1,178 @@
+"""An app's part of the bus while it runs: its handlers' consumers, its relay, its schedules.
+
+An app starts without its broker. It is not ready then, and says so; what it publishes inside
+its own transactions is kept, and everything goes on by itself when the broker is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from skerry.bus.attempt import Attempt
+from skerry.bus.consumer import Consumer
+from skerry.bus.driver import Driver, Subscription
+from skerry.bus.event import EventType, event_type
+from skerry.bus.message import compose
+from skerry.bus.schedule import Scheduler
+from skerry.core.errors import BusUnavailable, CallError, ConfigError
+from skerry.core.service import Service
+from skerry.telemetry.metrics import Metrics
+
+from .handlers import Handler
+
+log = logging.getLogger("skerry.bus")
+
+_AGAIN = 1.0
+PATIENCE = 5.0
+"""Seconds that stopping waits for handlers that are at work; what they leave is given back."""
+
+
+def bus_url() -> str:
+    """``SKERRY_BUS``, or a file beside the fleet's control socket."""
+    given = os.environ.get("SKERRY_BUS")
+    if given:
+        return given
+    control = os.environ.get("SKERRY_CONTROL")
+    folder = Path(control).parent if control else Path(".skerry").absolute()
+    return f"sqlite:///{folder / 'bus.db'}"
+
+
+def driver_of(url: str) -> Driver:
+    """The driver for a bus's URL.
+
+    Raises:
+        ConfigError: no driver takes it, or its library is missing.
+    """
+    scheme, found, rest = url.partition("://")
+    match scheme if found else "":
+        case "sqlite":
+            from skerry.bus.embedded import Embedded
+
+            return Embedded(rest.removeprefix("/") if rest.startswith("//") else rest[1:])
+        case "amqp" | "amqps":
+            from skerry.bus.rabbitmq import RabbitMQ
+
+            return RabbitMQ(url)
+    raise ConfigError(
+        f"SKERRY_BUS is {url!r}; it is sqlite:///path/to/bus.db or amqp://user:password@host/"
+    )
+
+
+class Bus:
+    """What an app has of the bus between start and stop; functions may ask for it by this type.
+
+    Args:
+        app: whose it is; the source of what it publishes.
+        published: the events it has said it publishes.
+    """
+
+    def __init__(
+        self, app: str, driver: Driver, published: Iterable[EventType], metrics: Metrics
+    ) -> None:
+        self.driver = driver
+        self._app = app
+        self._published = {kind.type for kind in published}
+        self._metrics = metrics
+        self._consumers: list[Consumer] = []
+        self._subscriptions: list[Subscription] = []
+        self._scheduler: Scheduler | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._trouble: str | None = "the broker has not been reached yet"
+        self._started = False
+
+    def handle(self, handlers: Sequence[tuple[Handler, Service[Attempt, None]]]) -> None:
+        """Feed these, from ``start`` on."""
+        for handler, service in handlers:
+            declared = handler.declaration
+            self._consumers.append(
+                Consumer(
+                    self.driver,
+                    handler.subscription,
+                    handler.kinds,
+                    service,
+                    declared.settings,
+                    permanent=declared.permanent,
+                    metrics=self._metrics,
+                )
+            )
+        self._subscriptions = [handler.subscription for handler, _ in handlers]
+        schedules = [h.declaration.schedule for h, _ in handlers if h.declaration.schedule]
+        if schedules:
+            self._scheduler = Scheduler(self._app, self.driver, schedules)
+            self._subscriptions.append(self._scheduler.subscription)
+
+    async def publish(self, *events: Any, delay: float = 0.0) -> None:
+        """Publish events, in this order; they are accepted when this returns.
+
+        Outside of any transaction: what is published here is published, whatever happens to
+        what the caller writes. ``publish_with`` does it in a transaction.
+
+        Args:
+            delay: seconds that pass before they are delivered.
+
+        Raises:
+            ConfigError: the app has not said, with ``publishes``, that it publishes these.
+            BusUnavailable: none was accepted.
+            Unconfirmed: nobody knows which were accepted.
+        """
+        kinds = [event_type(type(each)) for each in events]
+        for kind in kinds:
+            if kind.type not in self._published:
+                name = kind.type.__name__
+                raise ConfigError(f"{self._app} publishes no {name}; say app.publishes({name})")
+        if not self._started:
+            raise BusUnavailable(self._trouble or "")
+        messages = [
+            compose(kind, each, source=self._app) for kind, each in zip(kinds, events, strict=True)
+        ]
+        await self.driver.publish(messages, delay=delay)
+
+    async def start(self) -> None:
+        """Begin; an app whose broker is there is ready when this returns."""
+        try:
+            await self._open()
+        except CallError as error:
+            self._trouble = str(error)
+            log.warning("%s: the bus cannot be reached yet: %s", self._app, error)
+            self._opening = asyncio.create_task(self._keep_opening(), context=contextvars.Context())
+
+    async def _keep_opening(self) -> None:
+        while True:
+            await asyncio.sleep(_AGAIN)
+            try:
+                await self._open()
+            except CallError as error:
+                self._trouble = str(error)
+            else:
+                log.info("%s: the bus is reached", self._app)
+                return
+
+    async def _open(self) -> None:
+        await self.driver.open()
+        await self.driver.declare(self._subscriptions)
+        for consumer in self._consumers:
+            consumer.start()
+        if self._scheduler is not None:
+            self._scheduler.start()
+        self._trouble, self._started = None, True
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong; None for nothing."""
+        return self._trouble
+
+    async def stop(self) -> None:
+        """Take nothing more, wait a moment for what is at work, and let go of the broker."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        if self._scheduler is not None:
+            await self._scheduler.stop()
+        await asyncio.gather(*(consumer.stop(PATIENCE) for consumer in self._consumers))
+        await self.driver.close()
