@@ -239,3 +239,36 @@ async def test_streams_of_items_can_be_bodies() -> None:
         bad = await client.post("/sum", content=lines + b'{"name":1}', headers=headers)
         assert bad.status == 422
         assert (await client.post("/sum", content=lines)).status == 415
+
+
+async def test_a_docstring_describes_arguments_and_what_comes_back() -> None:
+    app = App("a")
+
+    @app.post("/orders/{id}")
+    async def order(id: str, new: dict[str, int], limit: int = 5) -> str:
+        """Order something.
+
+        It takes a while.
+
+        Args:
+            id: what to call it.
+            new: how many of what.
+            limit: at most.
+
+        Returns:
+            where it is.
+
+        Raises:
+            KeyError: never.
+        """
+        return id
+
+    (operation,) = app.contract().operations
+    assert (operation.summary, operation.description) == ("Order something.", "It takes a while.")
+    assert {p.name: p.description for p in operation.parameters} == {
+        "id": "what to call it.",
+        "limit": "at most.",
+    }
+    assert operation.body is not None
+    assert operation.body.description == "how many of what."
+    assert operation.answer.description == "where it is."

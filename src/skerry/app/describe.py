@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any, get_args, get_origin
 
+from skerry.contract.docstrings import Doc, describe
 from skerry.contract.operation import Answer, Body, Operation, Parameter
 from skerry.core.errors import ConfigError
 from skerry.core.wire import Response
@@ -23,15 +25,14 @@ def operation_of(declared: Declaration, arguments: list[Argument]) -> Operation:
     Raises:
         ConfigError: what it returns is not what its status promises.
     """
-    doc = inspect.getdoc(declared.function) or ""
-    summary, _, description = doc.partition("\n")
+    doc = describe(inspect.getdoc(declared.function))
     body = body_argument(arguments)
     return Operation(
         name=declared.name,
         method=declared.method,
         path=declared.path.replace(":path}", "}"),
-        summary=declared.summary or summary.strip(),
-        description=description.strip(),
+        summary=declared.summary or doc.summary,
+        description=doc.description,
         parameters=tuple(
             Parameter(
                 name=a.wire_name,
@@ -39,13 +40,13 @@ def operation_of(declared: Declaration, arguments: list[Argument]) -> Operation:
                 type=a.type,
                 required=a.required,
                 default=a.default,
-                description=a.marker.description,
+                description=a.marker.description or doc.parameters.get(a.name, ""),
             )
             for a in arguments
             if a.source in ("path", "query", "header", "cookie")
         ),
-        body=None if body is None else _body(body),
-        answer=_answer(declared),
+        body=None if body is None else _body(body, doc),
+        answer=replace(_answer(declared), description=doc.returns),
         problems=declared.problems,
         tags=declared.tags,
         deprecated=declared.deprecated,
@@ -69,7 +70,7 @@ def body_marker(argument: Argument) -> markers.Body:
     return argument.marker if isinstance(argument.marker, markers.Body) else markers.Body()
 
 
-def _body(argument: Argument) -> Body:
+def _body(argument: Argument, doc: Doc) -> Body:
     marker = body_marker(argument)
     item = item_of(argument.type) if argument.stream else argument.type
     if item is bytes:
@@ -81,7 +82,7 @@ def _body(argument: Argument) -> Body:
         media_type=media_type,
         required=argument.required,
         stream=argument.stream,
-        description=marker.description,
+        description=marker.description or doc.parameters.get(argument.name, ""),
     )
 
 
