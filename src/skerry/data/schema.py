@@ -53,8 +53,6 @@ _VERSIONS = (
         sent {real}
     );
     CREATE INDEX skerry_outbox_unsent ON skerry_outbox (seq) WHERE sent IS NULL;
-    CREATE INDEX skerry_outbox_unsent_keys ON skerry_outbox (key, seq)
-        WHERE sent IS NULL AND key <> '';
 
     CREATE TABLE skerry_inbox (
         subscription TEXT NOT NULL,
