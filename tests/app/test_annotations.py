@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal, NewType
 
+import pytest
 from annotated_types import Gt
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
@@ -12,6 +13,7 @@ from typing_extensions import TypeAliasType
 from skerry.app import App
 from skerry.app.markers import Header, Query
 from skerry.app.testclient import TestClient
+from skerry.core.errors import ConfigError
 
 Sku = NewType("Sku", str)
 Tenant = TypeAliasType("Tenant", Annotated[str, Header("x-tenant")])
@@ -73,3 +75,25 @@ async def test_object_is_anything() -> None:
     async with TestClient(made()) as client:
         answer = await client.post("/anything", json={"a": [1]})
         assert answer.json() == {"value": {"a": [1]}}
+
+
+def test_a_default_of_another_type_is_an_error_at_start() -> None:
+    app = App("a")
+
+    @app.get("/things")
+    async def things(limit: int = "10") -> None:  # type: ignore[assignment]
+        pass
+
+    with pytest.raises(ConfigError, match=r"things .*'limit': the default '10' is not of the type"):
+        app.contract()
+
+
+async def test_a_type_that_text_cannot_carry_names_its_endpoint() -> None:
+    app = App("a")
+
+    @app.get("/things")
+    async def things(shape: Annotated[Cat, Query()] = Cat()) -> None:
+        pass
+
+    with pytest.raises(ConfigError, match=r"test_annotations.*things.*Cat: text in a path"):
+        await app.start()

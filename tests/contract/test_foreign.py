@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -96,3 +97,18 @@ def test_the_document_says_what_tells_them_apart() -> None:
 def test_members_that_pydantic_does_not_know_are_refused_at_start() -> None:
     with pytest.raises(ConfigError, match="Fish"):
         Codec(Cat | Fish)
+
+
+class Early(BaseModel):
+    later: "Later"  # noqa: F821, UP037  # type: ignore[name-defined]
+
+
+class Called(BaseModel):
+    back: Callable[[], int]
+
+
+def test_what_pydantic_cannot_do_is_an_error_at_start() -> None:
+    with pytest.raises(ConfigError, match="Early names something in its annotations"):
+        Codec(list[Early])
+    with pytest.raises(ConfigError, match="Called: Cannot generate a JsonSchema"):
+        schema_of(Called)

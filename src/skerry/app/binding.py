@@ -25,6 +25,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from skerry.contract.aliases import plain
+from skerry.contract.defaults import check_default
 from skerry.contract.hints import adapt
 from skerry.core.errors import ConfigError
 from skerry.core.wire import Request
@@ -32,6 +33,7 @@ from skerry.core.wire import Request
 from . import markers
 
 _STREAMS = (AsyncIterator, AsyncIterable, AsyncGenerator)
+_FROM_REQUEST = ("path", "query", "header", "cookie", "body")
 BODYLESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 
 
@@ -140,6 +142,11 @@ def bind(
                     f"{where} and {taken!r} would both be the body; join them in one "
                     "struct, or register the type that is not part of the request"
                 )
+        if argument.source in _FROM_REQUEST and not (argument.required or argument.stream):
+            try:
+                check_default(argument.type, argument.default)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from error
         same = (argument.source, argument.wire_name)
         other = next((a.name for a in arguments if (a.source, a.wire_name) == same), None)
         if other is not None:

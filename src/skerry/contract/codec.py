@@ -20,9 +20,11 @@ from skerry.core.errors import BadRequest, ConfigError, Error, Fault, Invalid
 
 from . import foreign, hints, shape
 from .check import compile_check
+from .defaults import check_defaults
 from .explain import explain, unknown
 from .finite import unfinite
 from .jsontext import syntax_fault, with_integers
+from .places import places, spelled
 from .reader import shape_of
 from .text import TextCodec
 
@@ -45,7 +47,8 @@ class Codec(Generic[T]):
         strict: refuse fields the type does not have.
 
     Raises:
-        ConfigError: JSON cannot carry the type, or a constraint on it makes no sense.
+        ConfigError: JSON cannot carry the type, a constraint on it makes no sense, or a default
+            in it is of another type; names the field.
     """
 
     def __init__(self, type: Any, *, strict: bool = False) -> None:
@@ -56,7 +59,8 @@ class Codec(Generic[T]):
         try:
             decoder = msgspec.json.Decoder(adapted, dec_hook=foreign.dec_hook)
         except TypeError as error:
-            raise ConfigError(f"{type!r}: {error}") from None
+            raise ConfigError(_refusal(self.shape, error)) from None
+        check_defaults(self.shape)
         self._decode: Callable[[Buffer], T] = decoder.decode
         self._encode = msgspec.json.Encoder(enc_hook=foreign.enc_hook).encode
         self._check = compile_check(self.shape)
@@ -137,6 +141,24 @@ def _unreadable(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "The body is not JSON: nested too deeply."
     return f"The body is not JSON: a string in it is not Unicode ({error})."
+
+
+def _refusal(root: shape.Shape, error: Exception) -> str:
+    """What msgspec says of the innermost part that it makes no decoder for, and where that is."""
+    refused = {id(part): str(said) for _, part in places(root) if (said := _refused(part))}
+    for where, part in places(root):
+        inner = [child for child in shape.children(part) if id(child) in refused]
+        if id(part) in refused and not inner:
+            return f"{where or spelled(part.type)}: {refused[id(part)]}"
+    return f"{spelled(root.type)}: {error}"
+
+
+def _refused(part: shape.Shape) -> TypeError | None:
+    try:
+        msgspec.json.Decoder(part.type, dec_hook=foreign.dec_hook)
+    except TypeError as error:
+        return error
+    return None
 
 
 def _signs_of_unfinite(root: shape.Shape) -> tuple[bytes, ...]:

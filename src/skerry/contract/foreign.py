@@ -26,6 +26,13 @@ def is_model(cls: Any) -> bool:
     return isinstance(cls, type) and hasattr(cls, "__pydantic_validator__")
 
 
+def fault_of(model: Any) -> str:
+    """Why a model cannot be used yet; empty if it can."""
+    if model.__pydantic_complete__ or model.model_rebuild(raise_errors=False):
+        return ""
+    return "names something in its annotations that is not there"
+
+
 class _Union(type):
     """The class of classes that stand for unions with Pydantic models in them.
 
@@ -68,7 +75,11 @@ def as_model(union: Any) -> Any:
     except (PydanticUserError, TypeError) as error:
         raise ConfigError(f"{union}: {str(error).splitlines()[0]}") from error
     spelled = "Or".join(getattr(member, "__name__", str(member)) for member in _members(union))
-    members = {"__pydantic_validator__": adapter.validator, "__pydantic_adapter__": adapter}
+    members = {
+        "__pydantic_validator__": adapter.validator,
+        "__pydantic_complete__": True,
+        "__pydantic_adapter__": adapter,
+    }
     return _Union(spelled, (), members)
 
 
@@ -154,19 +165,27 @@ def schemas_of(
 
     Args:
         taken: names that other components have; a model of such a name gets ``Model`` behind it.
+
+    Raises:
+        ConfigError: there is no schema of one.
     """
     if not models:
         return {}, {}
     from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
 
     adapters = {
         model: getattr(model, "__pydantic_adapter__", None) or TypeAdapter(model)
         for model in models
     }
-    found, whole = TypeAdapter.json_schemas(
-        [(model, "validation", adapter) for model, adapter in adapters.items()],
-        ref_template=prefix + "{model}",
-    )
+    try:
+        found, whole = TypeAdapter.json_schemas(
+            [(model, "validation", adapter) for model, adapter in adapters.items()],
+            ref_template=prefix + "{model}",
+        )
+    except PydanticUserError as error:
+        names = ", ".join(model.__name__ for model in models)
+        raise ConfigError(f"one of {names}: {str(error).splitlines()[0]}") from error
     renamed = {
         prefix + name: prefix + name + "Model" if name in taken else prefix + name
         for name in whole.get("$defs", {})

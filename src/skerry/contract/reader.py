@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 from collections import abc
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -29,7 +28,8 @@ from msgspec import NODEFAULT, UNSET, Struct, UnsetType
 from skerry.core.errors import ConfigError
 
 from . import aliases, hints, rules, shape
-from .foreign import is_model
+from .foreign import fault_of, is_model
+from .places import below, of_field, spelled
 from .shape import Shape
 
 _SCALARS: dict[Any, str] = {
@@ -112,8 +112,8 @@ class _Reader:
     def _array(self, hint: Any, origin: Any, where: str) -> Shape:
         arguments = get_args(hint)
         if origin is tuple and arguments and arguments[-1] is not ...:
-            return shape.Row(hint, tuple(self.read(item, where) for item in arguments))
-        item = self.read(arguments[0] if arguments else Any, where)
+            return shape.Row(hint, tuple(self.read(item, below(where, "[]")) for item in arguments))
+        item = self.read(arguments[0] if arguments else Any, below(where, "[]"))
         unique = origin in _SETS
         if unique:
             _check_hashable(item, hint, where)
@@ -123,12 +123,12 @@ class _Reader:
         key, value = get_args(hint) or (Any, Any)
         read = self.read(key, where)
         if not isinstance(shape.bare(read), (shape.Scalar, shape.Choice, shape.Anything)):
-            raise ConfigError(f"{_at(where)}{hint}: the keys of a JSON object are text")
-        return shape.Mapping(hint, read, self.read(value, where))
+            raise ConfigError(f"{_at(where)}{spelled(hint)}: the keys of a JSON object are text")
+        return shape.Mapping(hint, read, self.read(value, below(where, "{}")))
 
     def _class(self, hint: Any, cls: Any, where: str) -> Shape:
         if not isclass(cls):
-            raise ConfigError(f"{_at(where)}{hint!r} is not a type that JSON can carry")
+            raise ConfigError(f"{_at(where)}{spelled(hint)} is not a type that JSON can carry")
         if issubclass(cls, Enum):
             return shape.Choice(cls, tuple(member.value for member in cls))
         if is_model(cls):
@@ -137,6 +137,8 @@ class _Reader:
                     f"{_at(where)}{cls.__name__} is a Pydantic dataclass, which would not be "
                     "validated here; make it a BaseModel or a dataclass of the standard library"
                 )
+            if fault := fault_of(cls):
+                raise ConfigError(f"{_at(where)}{cls.__name__} {fault}")
             return shape.Model(hint)
         if hint in self._records:
             return self._records[hint]
@@ -147,7 +149,7 @@ class _Reader:
         annotations = hints.hints_of(hint)
         record.fields = tuple(
             shape.Field(
-                name, key, self.read(annotations[name], f"{cls.__qualname__}.{name}"), needed, value
+                name, key, self.read(annotations[name], of_field(where, hint, name)), needed, value
             )
             for name, key, needed, value in describe(record, cls, annotations)
         )
@@ -245,7 +247,7 @@ def _limit(
     for rule in found:
         if not any(rule.applies(arm.kind) for arm in arms):
             raise ConfigError(
-                f"{_at(where)}a constraint {rule.name!r} makes no sense for {_name(inner.type)}"
+                f"{_at(where)}a constraint {rule.name!r} makes no sense for {spelled(inner.type)}"
             )
     if not isinstance(shape.bare(inner), shape.Union):
         return shape.Limited(hint, inner, found, said) if found or said else inner
@@ -278,7 +280,7 @@ def _check_hashable(item: Shape, hint: Any, where: str) -> None:
         ):
             continue
         if not frozen:
-            raise ConfigError(f"{_at(where)}{_name(hint)}: the items of a set must be hashable")
+            raise ConfigError(f"{_at(where)}{spelled(hint)}: the items of a set must be hashable")
 
 
 def _class_of(hint: Any) -> type:
@@ -296,8 +298,3 @@ def _hashable(hint: Any) -> bool:
 
 def _at(where: str) -> str:
     return f"{where}: " if where else ""
-
-
-def _name(hint: Any) -> str:
-    plain = isinstance(hint, type) and not isinstance(hint, types.GenericAlias)
-    return str(hint.__qualname__) if plain else str(hint)

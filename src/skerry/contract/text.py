@@ -21,6 +21,7 @@ import msgspec
 from skerry.core.errors import ConfigError, Fault, Invalid
 
 from . import rules, shape
+from .places import spelled
 from .reader import shape_of
 from .shape import Shape
 from .words import expected, shown
@@ -154,7 +155,7 @@ def _parser(at: Shape, whole: Any) -> Parse:
             return _PARSERS.get(at.name) or _converter(at.type)
         case shape.Anything():
             return str
-    raise ConfigError(f"{whole!r}: text in a path, a query or a header cannot carry this")
+    raise ConfigError(f"{spelled(whole)}: text in a path, a query or a header cannot carry this")
 
 
 def _by_strictness(union: shape.Union) -> list[Shape]:
