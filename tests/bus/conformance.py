@@ -36,7 +36,7 @@ from skerry.bus.driver import (
     Subscription,
 )
 from skerry.bus.message import Message, new_id
-from skerry.core.errors import BusUnavailable
+from skerry.core.errors import BusUnavailable, Unconfirmed
 
 PATIENCE = 30.0  # until something that must happen counts as not happening
 SHORT = 0.3  # a lease, or a delay, that a test waits for
@@ -1134,7 +1134,7 @@ async def publish_somehow(driver: Driver, message: Message) -> None:
     async def accepted() -> bool:
         try:
             await driver.publish([message])
-        except BusUnavailable:
+        except (BusUnavailable, Unconfirmed):
             return False
         return True
 
