@@ -20,7 +20,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -888,10 +888,11 @@ class Bus:
         self, driver: Driver, topic: str, subscribe: Subscribe
     ) -> None:
         subscription = await subscribe()
-        await driver.publish([one(topic) for _ in range(4)])
+        await driver.publish([one(topic) for _ in range(3)])
         async with taking(driver, subscription, 3) as tap:
             for delivery in await tap.several(3):
                 await delivery.bury(FAILURE)
+        await driver.publish([one(topic)])
         assert await driver.purge(subscription.name, dead=True) == 3
         assert await driver.purge(subscription.name, dead=True) == 0
         assert await driver.dead(subscription.name) == []
@@ -1047,7 +1048,8 @@ class Bus:
                 await publish_somehow(driver, one(topic, body=b"%d" % number))
                 again = await tap.next()
                 while again.message.body != b"0":
-                    await again.ack()
+                    with suppress(LeaseLost):  # it came before the cut
+                        await again.ack()
                     again = await tap.next()
                 with pytest.raises((LeaseLost, BusUnavailable)):
                     await zombie.ack()
@@ -1057,7 +1059,8 @@ class Bus:
                     break
             while True:  # nothing of what was published after a cut is missing
                 delivery = await tap.next()
-                await delivery.ack()
+                with suppress(LeaseLost):
+                    await delivery.ack()
                 if delivery.message.body == b"3":
                     break
 
