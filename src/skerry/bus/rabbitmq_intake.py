@@ -1,0 +1,487 @@
+"""Deliveries of one subscription in one process.
+
+A *feed* is one queue on a channel of its own. Its entries wait in *lanes*, one for each key, so
+that two of a key are never out at the same time; the broker sees to it that a partition has
+one consumer, and hands all of its unacknowledged messages to the next when that one is gone.
+
+An entry that is to be tried again holds up its lane here, unacknowledged, until its time has
+come; where order does not matter it goes back to the broker, onto the ladder of delays.
+
+How often something was tried is, for RabbitMQ, how often it was returned: also when it had been
+sent ahead and nobody had begun it. What this process knows better it remembers (``Surplus``);
+what another process had been sent ahead counts as one attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+
+from aiormq.abc import ChannelFrame
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from skerry.core.errors import BusUnavailable, Unconfirmed
+
+from .driver import Failure, LeaseLost
+from .message import Message
+from .rabbitmq_envelope import ATTEMPTS, WINDOW, count_of, message_of
+from .rabbitmq_link import ANSWERS, Channel, Link, reaching
+from .rabbitmq_topology import hang_up
+
+log = logging.getLogger("skerry.bus")
+
+_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+_BURY_AGAIN = 1.0
+_REMEMBERED = 10_000
+
+
+class Surplus:
+    """Attempts that RabbitMQ has not counted (or, negative, that it has and were none)."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, int] = OrderedDict()
+
+    def take(self, id: str) -> int:
+        return self._known.pop(id, 0) if self._known else 0
+
+    def put(self, id: str, surplus: int) -> None:
+        if surplus:
+            self._known[id] = surplus
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+
+class Entry:
+    """A message that the broker has given to this process."""
+
+    __slots__ = (
+        *("attempts", "counted", "delivery", "expires", "feed", "held", "lane", "message", "tag"),
+    )
+
+    def __init__(self, feed: Feed, tag: int, message: Message, counted: int, surplus: int) -> None:
+        self.feed: Feed | None = feed
+        self.tag = tag
+        self.message = message
+        self.counted = counted
+        self.attempts = counted + surplus
+        self.lane = message.key if feed.intake.ordered else ""
+        self.delivery: RabbitDelivery | None = None
+        self.held = False
+        self.expires = 0.0
+
+
+class RabbitDelivery:
+    """See ``Delivery``."""
+
+    __slots__ = ("_entry", "attempt", "message")
+
+    def __init__(self, entry: Entry) -> None:
+        entry.attempts += 1
+        entry.delivery = self
+        self.message = entry.message
+        self.attempt = entry.attempts
+        self._entry = entry
+
+    def _held(self) -> Feed:
+        entry, feed = self._entry, self._entry.feed
+        if feed is not None and entry.delivery is self:
+            if entry.expires > time.monotonic():
+                return feed
+            feed.intake.expire()  # this process was stopped, or its loop did not turn
+        raise LeaseLost(f"{self.message.id} is no longer ours")
+
+    async def ack(self) -> None:
+        self._held().end(self._entry)
+
+    async def retry(self, delay: float, *, counts: bool = True) -> None:
+        feed = self._held()
+        entry = self._entry
+        if not counts:
+            entry.attempts -= 1
+        if entry.lane:
+            feed.hold(entry, delay)
+            return
+        try:
+            await feed.intake.again(self.message, delay, entry.attempts)
+        except (BusUnavailable, Unconfirmed):
+            if entry.feed is feed:
+                feed.hold(entry, delay)
+            return
+        if entry.feed is feed:
+            feed.end(entry)
+
+    async def bury(self, failure: Failure) -> None:
+        feed = self._held()
+        try:
+            await feed.intake.bury(self.message, failure, self.attempt)
+        except (BusUnavailable, Unconfirmed):
+            if self._entry.feed is feed:
+                feed.hold(self._entry, _BURY_AGAIN)
+            raise
+        self._held().end(self._entry)
+
+    async def extend(self) -> None:
+        feed = self._held()
+        await feed.ask()
+        self._held()
+        feed.intake.lend(self._entry)
+
+
+Again = Callable[[Message, float, int], Awaitable[None]]
+Bury = Callable[[Message, Failure, int], Awaitable[None]]
+
+
+class Intake:
+    """Yields deliveries, at most ``prefetch`` at a time.
+
+    Args:
+        lease: seconds after which a delivery that nobody has ended or extended is offered again.
+        again: publishes a message to this subscription, after a delay, with its attempts so far.
+        bury: puts one to the dead letters.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        queues: list[str],
+        *,
+        ordered: bool,
+        prefetch: int,
+        lease: float,
+        surplus: Surplus,
+        again: Again,
+        bury: Bury,
+    ) -> None:
+        self.link = link
+        self.ordered = ordered
+        self.lease = lease
+        self.surplus = surplus
+        self.again = again
+        self.bury = bury
+        self.closed = False
+        self.ready: deque[Entry] = deque()
+        self.out = 0
+        self._prefetch = prefetch
+        self._changed = asyncio.Event()
+        self._lent: dict[Entry, None] = {}  # in the order in which their leases end
+        self._timer: asyncio.TimerHandle | None = None
+        stem, *partitions = queues
+        self.feeds = [Feed(self, stem, prefetch)]
+        self.feeds += [Feed(self, queue, WINDOW, partition=True) for queue in partitions]
+
+    def start(self) -> None:
+        for feed in self.feeds:
+            feed.start()
+
+    def __aiter__(self) -> Intake:
+        return self
+
+    async def __anext__(self) -> RabbitDelivery:
+        while True:
+            if self.closed:
+                raise StopAsyncIteration
+            while self.ready and self.out < self._prefetch:
+                entry = self.ready.popleft()
+                if entry.feed is not None:
+                    self.out += 1
+                    entry.feed.out += 1
+                    self.lend(entry)
+                    return RabbitDelivery(entry)
+            self._changed.clear()
+            await self._changed.wait()
+
+    def wake(self) -> None:
+        self._changed.set()
+
+    def lend(self, entry: Entry) -> None:
+        """Begin an entry's lease, or begin it anew."""
+        self._lent.pop(entry, None)
+        self._lent[entry] = None
+        entry.expires = time.monotonic() + self.lease
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.lease, self._tick)
+
+    def back(self, entry: Entry) -> None:
+        """It is out no more."""
+        del self._lent[entry]
+        entry.delivery = None
+        self.out -= 1
+        self.wake()
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.expire()
+        if self._lent:
+            until = next(iter(self._lent)).expires - time.monotonic()
+            self._timer = asyncio.get_running_loop().call_later(until, self._tick)
+
+    def expire(self) -> None:
+        """Take back what nobody has ended in time, and offer it again."""
+        now = time.monotonic()
+        while self._lent and (entry := next(iter(self._lent))).expires <= now:
+            if entry.feed is not None:
+                entry.feed.hold(entry, 0.0)
+
+    def waiting(self) -> list[Entry]:
+        """What is here and not out."""
+        return [entry for feed in self.feeds for entry in feed.waiting()]
+
+    def drop(self) -> int:
+        """Acknowledge what is here and not out; how many that were."""
+        return sum(feed.drop() for feed in self.feeds)
+
+    async def close(self) -> None:
+        """Take nothing more. Feeds go as soon as nothing of theirs is out."""
+        self.closed = True
+        self.wake()
+        for feed in self.feeds:
+            feed.drain()
+        idle = [feed.task for feed in self.feeds if feed.task is not None and not feed.out]
+        if idle:
+            await asyncio.wait(idle, timeout=3.0)
+
+    async def abort(self) -> None:
+        """Let go of everything at once; what was acknowledged has been sent before."""
+        self.closed = True
+        self.wake()
+        for feed in self.feeds:
+            feed.drain(at_once=True)
+        tasks = [feed.task for feed in self.feeds if feed.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=3.0)
+        for task in tasks:
+            task.cancel()
+
+    @property
+    def active(self) -> bool:
+        return any(feed.task is not None and not feed.task.done() for feed in self.feeds)
+
+
+class Feed:
+    """One queue, consumed on one channel after the other."""
+
+    def __init__(self, intake: Intake, queue: str, window: int, *, partition: bool = False) -> None:
+        self.intake = intake
+        self.queue = queue
+        self._window = window
+        self._partition = partition
+        self.out = 0
+        self.closing = False
+        self.task: asyncio.Task[None] | None = None
+        self._at_once = False
+        self._tag = f"{queue}.{id(self):x}"
+        self._channel: Channel | None = None
+        self._entries: dict[int, Entry] = {}
+        self._lanes: dict[str, deque[Entry]] = {}
+        self._ended: list[int] = []
+        self._floor = 0
+        self._above: set[int] = set()
+        self._dirty = asyncio.Event()
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self._run(), name=f"feed {self.queue}")
+
+    def drain(self, *, at_once: bool = False) -> None:
+        self.closing = True
+        self._at_once = at_once
+        self._dirty.set()
+
+    # -- entries ------------------------------------------------------------------------------
+
+    def _arrive(self, deliver: Basic.Deliver, header: ContentHeader, body: bytes) -> None:
+        message = message_of(deliver, header.properties, body)
+        headers = header.properties.headers
+        counted = 0
+        if headers:
+            counted = count_of(headers, "x-delivery-count") + count_of(headers, ATTEMPTS)
+        entry = Entry(
+            self, deliver.delivery_tag or 0, message, counted, self.intake.surplus.take(message.id)
+        )
+        self._entries[entry.tag] = entry
+        if entry.lane:
+            lane = self._lanes.get(entry.lane)
+            if lane is not None:
+                lane.append(entry)
+                return
+            self._lanes[entry.lane] = deque()
+        self._offer(entry)
+
+    def _offer(self, entry: Entry) -> None:
+        self.intake.ready.append(entry)
+        self.intake.wake()
+
+    def end(self, entry: Entry) -> None:
+        """It has been dealt with: acknowledge it, and let the next of its key go."""
+        self._back(entry)
+        self._acknowledge(entry)
+        if entry.lane:
+            lane = self._lanes[entry.lane]
+            if lane:
+                self._offer(lane.popleft())
+            else:
+                del self._lanes[entry.lane]
+
+    def hold(self, entry: Entry, delay: float) -> None:
+        """Offer it again after some time; until then it holds up its lane."""
+        self._back(entry)
+        if self.closing:
+            self._dirty.set()  # it goes back to the broker with the channel
+            return
+        if delay <= 0:
+            self._offer(entry)
+            return
+        entry.held = True
+        asyncio.get_running_loop().call_later(delay, self._resume, entry)
+
+    def _resume(self, entry: Entry) -> None:
+        entry.held = False
+        if entry.feed is self and not self.closing:
+            self._offer(entry)
+
+    def _back(self, entry: Entry) -> None:
+        self.out -= 1
+        self.intake.back(entry)
+
+    def _acknowledge(self, entry: Entry) -> None:
+        entry.feed = None
+        del self._entries[entry.tag]
+        self._ended.append(entry.tag)
+        self._dirty.set()
+
+    def waiting(self) -> list[Entry]:
+        """Entries that are here and not out, in the order in which they came."""
+        return [entry for entry in self._entries.values() if entry.delivery is None]
+
+    def drop(self) -> int:
+        """Acknowledge those; how many they were."""
+        dropped = self.waiting()
+        for entry in dropped:
+            self._acknowledge(entry)
+        out = {entry.lane for entry in self._entries.values()}
+        self._lanes = {lane: deque() for lane in self._lanes if lane in out}
+        return len(dropped)
+
+    async def ask(self) -> None:
+        """Hear from the broker that this channel, and with it what was delivered, is alive."""
+        channel = self._channel
+        try:
+            if channel is None:
+                raise BusUnavailable("there is no channel")
+            async with reaching("extending a lease"):
+                await channel.basic_qos(prefetch_count=self._window)
+        except BusUnavailable as error:
+            raise LeaseLost(error.detail) from error
+
+    # -- the channel --------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        pause = _PAUSE
+        while not self.closing:
+            began = time.monotonic()
+            try:
+                await self._consume()
+            except ANSWERS as error:
+                log.warning("%s cannot be consumed: %s", self.queue, error)
+            except BusUnavailable as error:
+                if self.intake.link.up:  # or the link has said so
+                    log.warning("%s: %s", self.queue, error)
+            except Exception:
+                log.exception("%s: taking deliveries failed; trying again", self.queue)
+            pause = _PAUSE if time.monotonic() - began > _LONGEST_PAUSE else 2 * pause
+            if not self.closing:
+                self._dirty.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(pause, _LONGEST_PAUSE)):
+                        await self._dirty.wait()
+
+    async def _consume(self) -> None:
+        channel = await self.intake.link.channel()
+        channel.deliver = self._arrive
+        channel.closing.add_done_callback(lambda _: self._lose(channel))
+        # The queue was deleted, or its leader has moved: begin anew.
+        channel.on_consumer_cancel_callbacks.add(lambda _: self._lose(channel))
+        self._channel, self._floor = channel, 0
+        try:
+            async with reaching("consuming"):
+                await channel.basic_qos(prefetch_count=self._window)
+                await channel.basic_consume(self.queue, _nothing, consumer_tag=self._tag)
+            await self._pump(channel)
+        finally:
+            await hang_up(channel)
+            self._lose(channel)
+
+    async def _pump(self, channel: Channel) -> None:
+        """Send acknowledgements, all there are in one go, until the channel is to end."""
+        released = self._partition  # a partition goes to its next consumer as a whole
+        while self._channel is channel:
+            if self._ended:
+                payload = self._acknowledgements(channel.number)
+                async with reaching("acknowledging"):
+                    await channel.write(payload)
+            elif self.closing and (self._at_once or not self.out):
+                return
+            elif self.closing and not released:
+                released = True
+                await self._release(channel)
+            else:
+                self._dirty.clear()
+                await self._dirty.wait()
+
+    async def _release(self, channel: Channel) -> None:
+        """Give back what nobody has begun, while others are still out."""
+        async with reaching("giving back"):
+            await channel.basic_cancel(self._tag)
+            idle = self.waiting()
+            for entry in idle:
+                self._forget(entry)
+                self._above.add(entry.tag)
+                del self._entries[entry.tag]
+            nacks = [Basic.Nack(entry.tag, requeue=True) for entry in idle]
+            frames = ChannelFrame.marshall(channel_number=channel.number, frames=nacks)
+            await channel.write(frames.payload)
+
+    def _forget(self, entry: Entry) -> None:
+        surplus = entry.attempts - entry.counted - 1  # it will be counted as returned
+        self.intake.surplus.put(entry.message.id, surplus)
+        entry.feed = None
+
+    def _acknowledgements(self, number: int) -> bytes:
+        """One frame for all up to the first that is still here, one for each beyond."""
+        ended, self._ended = self._ended, []
+        above, floor = self._above, self._floor
+        above.update(ended)
+        while floor + 1 in above:
+            floor += 1
+            above.remove(floor)
+        acks = [Basic.Ack(tag) for tag in ended if tag > floor]
+        # The last of a frame for many must be one that is still unacknowledged.
+        if (last := max((tag for tag in ended if tag <= floor), default=0)) > 0:
+            acks.insert(0, Basic.Ack(last, multiple=True))
+        self._floor = floor
+        return ChannelFrame.marshall(channel_number=number, frames=acks).payload
+
+    def _lose(self, channel: Channel) -> None:
+        """The channel is gone, and everything that was delivered on it is the broker's again."""
+        if self._channel is not channel:
+            return
+        self._channel = None
+        for entry in self._entries.values():
+            if entry.delivery is not None:
+                self._back(entry)
+            self._forget(entry)
+        self._entries.clear()
+        self._lanes.clear()
+        self._ended.clear()
+        self._above.clear()
+        self._dirty.set()
+        self.intake.wake()
+
+
+async def _nothing(message: object) -> None:
+    """Deliveries go to ``Channel.deliver``."""
