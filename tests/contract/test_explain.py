@@ -200,3 +200,16 @@ class TestUnknownFields:
     @pytest.mark.parametrize("body", [b"", b"[", b"5", b"\xff", b"[" * 9999])
     def test_what_is_not_json_has_none(self, body: bytes) -> None:
         assert Codec.of(NewQuote).unknown(body) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'{"street":5,"number":1}', "#/street: expected a string, got 5"),
+        (b"{}", "#/street: is required; and 1 more"),
+    ],
+)
+def test_the_detail_is_the_first_fault_and_how_many_more(body: bytes, detail: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        Codec.of(Address).decode(body)
+    assert refused.value.detail == detail

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 from skerry.contract.codec import Codec
+from skerry.contract.faults import invalid
 from skerry.core.answer import answer
 from skerry.core.errors import CallError, Internal, Invalid, Problem, unhandled
 from skerry.core.service import Service
@@ -119,7 +120,7 @@ class Endpoint:
             elif stream is not None:
                 arguments[body_name] = stream(request)
             if faults:
-                raise Invalid(errors=faults, detail=_count(len(faults)))
+                raise invalid(faults)
             if scope is not None:
                 for a in scoped:
                     arguments[a.name] = await scope.value(a.type)
@@ -227,7 +228,3 @@ _READY = frozenset({Response, Reply})
 
 def _same(content: bytes) -> bytes:
     return content
-
-
-def _count(faults: int) -> str:
-    return "1 error" if faults == 1 else f"{faults} errors"

@@ -14,7 +14,8 @@ from typing import get_type_hints as hints_of
 import msgspec
 
 from skerry.contract.codec import Codec
-from skerry.core.errors import BadRequest, Fault, Invalid
+from skerry.contract.faults import invalid
+from skerry.core.errors import BadRequest, Fault
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class _Decoder:
             detail, _, where = str(error).partition(" - at ")
             pointer = where.strip("`").replace("$", "#").replace("[", "/").replace("]", "")
             fault = Fault(pointer.replace(".", "/") or "#", detail)
-            raise Invalid(errors=[fault]) from error
+            raise invalid([fault]) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(detail=str(error)) from error
 

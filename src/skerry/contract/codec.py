@@ -16,12 +16,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from skerry.core.errors import BadRequest, ConfigError, Error, Fault, Invalid
+from skerry.core.errors import BadRequest, ConfigError, Error, Fault
 
 from . import foreign, hints, shape
 from .check import compile_check
 from .defaults import check_defaults
 from .explain import explain, unknown
+from .faults import invalid
 from .finite import unfinite
 from .jsontext import syntax_fault, with_integers
 from .places import places, spelled
@@ -133,7 +134,7 @@ class Codec(Generic[T]):
             raise BadRequest(detail=_unreadable(second)) from None
         if not faults and error is not None and not isinstance(error, msgspec.ValidationError):
             raise BadRequest(detail=_unreadable(error))
-        raise Invalid(errors=faults or [Fault("#", str(error or "does not fit"))])
+        raise invalid(faults or [Fault("#", str(error or "does not fit"))])
 
 
 def _unreadable(error: Exception) -> str:

@@ -18,9 +18,10 @@ from typing import Any, Generic, TypeVar, get_origin
 
 import msgspec
 
-from skerry.core.errors import ConfigError, Fault, Invalid
+from skerry.core.errors import ConfigError, Fault
 
 from . import rules, shape
+from .faults import invalid
 from .places import spelled
 from .reader import shape_of
 from .shape import Shape
@@ -85,11 +86,11 @@ class TextCodec(Generic[T]):
             if not values and self.optional:
                 return None  # type: ignore[return-value]
             detail = f"is given {len(values)} times" if values else "is required"
-            raise Invalid(errors=[Fault(where, detail)])
+            raise invalid([Fault(where, detail)])
         try:
             value = self._parse(values[0])
         except ValueError:
-            raise Invalid(errors=[self._fault(values[0], where)]) from None
+            raise invalid([self._fault(values[0], where)]) from None
         return value
 
     def _decode_many(self, values: Sequence[str], where: str) -> Any:
@@ -105,11 +106,11 @@ class TextCodec(Generic[T]):
             except ValueError:
                 faults.append(self._fault(text, where))
         if faults:
-            raise Invalid(errors=list(dict.fromkeys(faults)))
+            raise invalid(list(dict.fromkeys(faults)))
         made = self._make(items)
         if not all(test(made) for test in self._tests):
             detail = f"expected {expected(self.shape)}, got {len(made)}"
-            raise Invalid(errors=[Fault(where, detail.replace("an array", "a list"))])
+            raise invalid([Fault(where, detail.replace("an array", "a list"))])
         return made
 
     def _fault(self, text: str, where: str) -> Fault:

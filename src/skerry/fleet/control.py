@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from skerry.app import App
 from skerry.app.serve import Server
-from skerry.core.errors import ConfigError, Fault, Invalid, NotFound
+from skerry.contract.faults import invalid
+from skerry.core.errors import ConfigError, Fault, NotFound
 from skerry.core.wire import Headers, Response, Stream
 from skerry.telemetry.exposition import text as exposition
 from skerry.telemetry.metrics import Snapshot
@@ -71,7 +72,7 @@ def control_app(supervisor: Supervisor) -> App:
         try:
             await supervisor.scale(name, wanted.instances)
         except ConfigError as error:
-            raise Invalid(errors=[Fault("#/instances", str(error))]) from None
+            raise invalid([Fault("#/instances", str(error))]) from None
         return _status(supervisor, name)
 
     @app.post("/down", status=202)
