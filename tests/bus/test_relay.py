@@ -112,7 +112,7 @@ async def test_what_was_committed_is_published(database: Database, driver: Recor
     async with relaying(database, driver, metrics=metrics):
         await publish(database, of("1", "k", headers={"x": "y"}), of("2"), of("3", "k"))
         await until(lambda: len(driver.ids) == 3)
-    assert driver.broker.published[0] == message_of(of("1", "k", headers={"x": "y"}))
+    assert driver.broker.published[0] == message_of(of("1", "k", headers={"x": "y"}), "a")
     assert driver.ids == ["1", "2", "3"]
     assert await left(database) == 0
     assert [c["value"] for c in metrics.snapshot()["counters"]] == [3]

@@ -12,7 +12,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from skerry.bus.attempt import Attempt
 from skerry.bus.consumer import Consumer
@@ -64,6 +64,15 @@ def driver_of(url: str) -> Driver:
     )
 
 
+class Keeping(Protocol):
+    """What an app keeps in its database; see ``kept``."""
+
+    @property
+    def trouble(self) -> str | None: ...
+    def start(self) -> None: ...
+    async def stop(self, patience: float, /) -> None: ...
+
+
 class Bus:
     """What an app has of the bus between start and stop; functions may ask for it by this type.
 
@@ -82,12 +91,20 @@ class Bus:
         self._consumers: list[Consumer] = []
         self._subscriptions: list[Subscription] = []
         self._scheduler: Scheduler | None = None
+        self._kept: Keeping | None = None
         self._opening: asyncio.Task[None] | None = None
         self._trouble: str | None = "the broker has not been reached yet"
         self._started = False
 
-    def handle(self, handlers: Sequence[tuple[Handler, Service[Attempt, None]]]) -> None:
-        """Feed these, from ``start`` on."""
+    def handle(
+        self, handlers: Sequence[tuple[Handler, Service[Attempt, None]]], kept: Keeping | None
+    ) -> None:
+        """Feed these, from ``start`` on.
+
+        Args:
+            kept: what is to be done about the app's database, if it has one.
+        """
+        self._kept = kept
         for handler, service in handlers:
             declared = handler.declaration
             self._consumers.append(
@@ -160,12 +177,15 @@ class Bus:
             consumer.start()
         if self._scheduler is not None:
             self._scheduler.start()
+        if self._kept is not None:
+            self._kept.start()
         self._trouble, self._started = None, True
 
     @property
     def trouble(self) -> str | None:
         """What is wrong; None for nothing."""
-        return self._trouble
+        kept = None if self._kept is None else self._kept.trouble
+        return self._trouble or kept
 
     async def stop(self) -> None:
         """Take nothing more, wait a moment for what is at work, and let go of the broker."""
@@ -175,4 +195,6 @@ class Bus:
         if self._scheduler is not None:
             await self._scheduler.stop()
         await asyncio.gather(*(consumer.stop(PATIENCE) for consumer in self._consumers))
+        if self._kept is not None:  # after the handlers, which may have left something there
+            await self._kept.stop(PATIENCE)
         await self.driver.close()

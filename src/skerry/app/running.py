@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from skerry.core.answer import answer
@@ -98,6 +99,7 @@ class Running:
 
     async def join(self, bus: Bus, handlers: Iterable[Handler]) -> None:
         """Take part in the bus until ``close``, which ends that first of all."""
+        kept = await self._kept(bus)
         services = []
         for handler in handlers:
             stack = consumer_stack(
@@ -105,12 +107,25 @@ class Running:
                 app=self._app,
                 lease=handler.subscription.lease,
                 metrics=self._metrics,
+                inbox=None if kept is None else kept.inbox(handler.subscription),
             )
             services.append((handler, stack.build(handler.build(self.container, self._threads))))
-        bus.handle(services)
+        bus.handle(services, kept)
         self._bus = bus
         self._exit.push_async_callback(bus.stop)
         await bus.start()
+
+    async def _kept(self, bus: Bus) -> Any:
+        """The ``Kept`` of an app that has a ``Database`` among its resources; None otherwise."""
+        module = sys.modules.get("skerry.data.database")
+        database = None if module is None else self.container.values.get(module.Database)
+        if database is None:
+            return None
+        from .kept import Kept
+
+        kept = Kept(self._app, database, bus.driver, self._metrics)
+        await kept.open()
+        return kept
 
     async def health(self) -> dict[str, str | None]:
         """What is wrong with each resource that has a check, and with the bus."""

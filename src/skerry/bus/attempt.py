@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
@@ -31,12 +31,28 @@ class Paused(Exception):
         self.delay = delay
 
 
-class Write(Protocol):
-    """Runs ``work(session, ...)`` in the transaction that also says that the event is done."""
+class GivenUp(Error):
+    """The event was buried before, and has come again because that was not yet known."""
 
-    def __call__(
-        self, work: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> Awaitable[Any]: ...
+
+class Held(Protocol):
+    """What says, in the app's own database, that an attempt is on: its place in the inbox."""
+
+    async def write(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """``work(session, ...)`` in the transaction that also says that the event is done."""
+        ...
+
+    async def extend(self) -> None:
+        """The handler is alive. ``LeaseLost`` if another has begun."""
+        ...
+
+    async def release(self, *, counts: bool) -> None:
+        """The attempt is over; whether it was one."""
+        ...
+
+    async def give_up(self) -> None:
+        """The event lies with the dead letters."""
+        ...
 
 
 class Attempt:
@@ -47,9 +63,11 @@ class Attempt:
         event: the event, decoded.
         handler: ``ledger.book_payment``.
         number: 1 for the first attempt; those that ended in a crash are counted.
+        held: its place in the inbox; None in an app without a database.
+        written: whether its one transaction is over.
     """
 
-    __slots__ = ("_write", "delivery", "event", "handler", "message", "number")
+    __slots__ = ("delivery", "event", "handler", "held", "message", "number", "written")
 
     def __init__(self, delivery: Delivery, event: Any, handler: str) -> None:
         self.delivery = delivery
@@ -57,7 +75,12 @@ class Attempt:
         self.event = event
         self.handler = handler
         self.number = delivery.attempt
-        self._write: Write | None = None
+        self.held: Held | None = None
+        self.written = False
+
+    def holds(self, place: Held) -> None:
+        """Its effects are committed by ``place`` from now on."""
+        self.held = place
 
     @property
     def id(self) -> str:
@@ -84,18 +107,16 @@ class Attempt:
             ConfigError: the app has no database.
             LeaseLost: the event is somebody else's by now; nothing was written.
         """
-        if self._write is None:
+        if self.held is None:
             raise ConfigError(
-                f"{self.handler}: there is no transaction to write in (the app has no Database "
-                "resource, or the event's one transaction is over)"
+                f"{self.handler}: there is no transaction to write in; the app has no Database "
+                "resource"
             )
-        write, self._write = self._write, None
-        return await write(work, *args, **kwargs)
-
-    @property
-    def written(self) -> bool:
-        """Whether ``write`` has been called."""
-        return self._write is None
+        if self.written:
+            raise ConfigError(f"{self.handler}: the event's one transaction is over")
+        result = await self.held.write(work, *args, **kwargs)
+        self.written = True
+        return result
 
     def __repr__(self) -> str:
         return f"Attempt({self.handler}, {self.message.topic} {self.id}, {self.number})"

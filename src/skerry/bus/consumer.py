@@ -20,7 +20,7 @@ from skerry.core.errors import CallError
 from skerry.core.service import Service
 from skerry.telemetry.metrics import Metrics
 
-from .attempt import Attempt, Paused, Permanent
+from .attempt import Attempt, GivenUp, Paused, Permanent
 from .driver import Delivery, Driver, Failure, LeaseLost, Subscription
 from .event import EventType
 from .message import Undecodable, read
@@ -97,7 +97,7 @@ class Consumer:
         self._kinds = kinds
         self._service = service
         self._settings = settings
-        self._permanent: tuple[type[Exception], ...] = (Permanent, Undecodable, *permanent)
+        self._permanent: tuple[type[Exception], ...] = (Permanent, Undecodable, GivenUp, *permanent)
         self._metrics = metrics
         self._chance = chance
         self._tasks: set[asyncio.Task[None]] = set()
@@ -146,8 +146,8 @@ class Consumer:
     async def _end_with_handler(self, delivery: Delivery) -> None:
         try:
             await self._handle(delivery)
-        except LeaseLost:
-            log.warning("%s: %s is handled by another by now", self.subscription.name, delivery)
+        except LeaseLost as error:
+            log.warning("%s: %s: %s", self.subscription.name, delivery.message.id, error)
         except CallError as error:  # the broker has gone, and will deliver it again
             log.warning("%s: %s: %s", self.subscription.name, delivery.message.id, error)
 
@@ -161,14 +161,20 @@ class Consumer:
         except LeaseLost:
             raise
         except Paused as paused:
-            await delivery.retry(paused.delay, counts=False)
+            await self._put_off(attempt, paused.delay)
         except asyncio.CancelledError:
-            await asyncio.shield(delivery.retry(0.0, counts=False))
+            await asyncio.shield(self._put_off(attempt, 0.0))
             raise
         except Exception as error:
             await self._failed(delivery, attempt, error)
         else:
             await delivery.ack()
+
+    async def _put_off(self, attempt: Attempt, delay: float) -> None:
+        """Nothing was tried: it is as if it had not been delivered."""
+        if attempt.held is not None and not attempt.written:
+            await attempt.held.release(counts=False)
+        await attempt.delivery.retry(delay, counts=False)
 
     async def _failed(self, delivery: Delivery, attempt: Attempt, error: Exception) -> None:
         message, retries = delivery.message, self._settings.retries
@@ -184,6 +190,8 @@ class Consumer:
                 exc_info=None if isinstance(error, Undecodable) else error,
             )
             await delivery.bury(failure_of(error, permanent))
+            if attempt.held is not None:
+                await attempt.held.give_up()
             self._count("skerry_dead_letters", "Events that handlers have given up.")
             return
         delay = retries.delay(attempt.number, self._chance())
@@ -196,6 +204,8 @@ class Consumer:
             delay,
             _line(error),
         )
+        if attempt.held is not None:
+            await attempt.held.release(counts=True)
         await delivery.retry(delay)
         self._count("skerry_event_retries", "Attempts at events that failed and are made again.")
 

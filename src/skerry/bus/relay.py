@@ -211,7 +211,7 @@ class Relay:
         if not claims:
             return
         try:
-            await self._driver.publish([message_of(c.record) for c in claims], delay=delay)
+            await self._driver.publish([message_of(c.record, self._app) for c in claims], delay=delay)
         except CallError:
             raise
         except Exception as error:
@@ -278,10 +278,10 @@ def record_of(message: Message, due: float | None = None) -> Record:
     return Record(m.id, m.topic, m.version, m.body, m.key, m.source, m.time, m.headers, due)
 
 
-def message_of(record: Record) -> Message:
-    """The message that was put into the outbox."""
+def message_of(record: Record, app: str = "") -> Message:
+    """The message that was put into the outbox; ``app`` is its source where it names none."""
     r = record
-    return Message(r.id, r.topic, r.version, r.body, r.key, r.source, r.time, r.headers)
+    return Message(r.id, r.topic, r.version, r.body, r.key, r.source or app, r.time, r.headers)
 
 
 def _line(error: BaseException) -> str:

@@ -59,6 +59,8 @@ class KeepLease:
             await self._clock.sleep(self.lease / _BEATS)
             try:
                 await attempt.delivery.extend()
+                if attempt.held is not None and not attempt.written:
+                    await attempt.held.extend()
             except LeaseLost:
                 lose()
                 return

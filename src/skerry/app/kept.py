@@ -1,0 +1,73 @@
+"""What an app on the bus keeps in its own database: the outbox, the inbox, and who empties them.
+
+Apart from ``bus``, and imported by nobody but apps that have a database, because SQLAlchemy
+comes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import random
+
+from skerry.bus.driver import Driver, Subscription
+from skerry.bus.relay import Relay
+from skerry.data import schema
+from skerry.data.database import Database
+from skerry.data.inbox import Inbox
+from skerry.data.outbox import Outbox
+from skerry.filters.inbox import EffectivelyOnce
+from skerry.telemetry.metrics import Metrics
+
+log = logging.getLogger("skerry.bus")
+
+_CLEAN_EVERY = 3600.0
+
+
+class Kept:
+    """The tables of one app, while it runs.
+
+    Args:
+        app: whose they are.
+        driver: where the outbox is published.
+    """
+
+    def __init__(self, app: str, database: Database, driver: Driver, metrics: Metrics) -> None:
+        self._app = app
+        self._database = database
+        self._relay = Relay(Outbox(database), driver, app=app, metrics=metrics)
+        self._cleaning: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Have the tables there are to be."""
+        await asyncio.to_thread(schema.migrate, self._database.engine)
+
+    def inbox(self, subscription: Subscription) -> EffectivelyOnce:
+        """The filter that makes a handler's effects count once."""
+        return EffectivelyOnce(self._database, subscription.name, subscription.lease)
+
+    def start(self) -> None:
+        """Publish what is in the outbox, and forget what is over, until ``stop``."""
+        self._relay.start()
+        self._cleaning = asyncio.create_task(self._clean(), context=contextvars.Context())
+
+    async def stop(self, patience: float) -> None:
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+        await self._relay.stop(patience)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the outbox is not published; None while it is."""
+        return f"the outbox waits: {self._relay.trouble}" if self._relay.trouble else None
+
+    async def _clean(self) -> None:
+        inbox = Inbox(self._database)
+        while True:
+            await asyncio.sleep(_CLEAN_EVERY * (0.5 + random.random()))
+            try:
+                while await inbox.clean():  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            except Exception as error:
+                log.warning("%s: the inbox was not cleaned: %s", self._app, error)
