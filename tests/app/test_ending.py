@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def start(tmp_path: Path, **environment: str) -> tuple[subprocess.Popen[str], in
         text=True,
         env={**os.environ, **environment},
     )
-    for _ in range(200):
+    for _ in range(500):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return process, port
@@ -118,14 +119,19 @@ async def stopped(
 ) -> tuple[str, str, str, float]:
     """What the caller got, what went to stdout and stderr, and how long the end took."""
     assert process.stdout is not None
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request.encode())
-    assert await asyncio.to_thread(process.stdout.readline) == "began\n"
-    told = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    answer = (await reader.read()).decode("latin-1")
-    out, err = await asyncio.to_thread(process.communicate, None, 20)
-    writer.close()
+    last_resort = threading.Timer(20, process.kill)  # so that what hangs fails
+    last_resort.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request.encode())
+        assert await asyncio.to_thread(process.stdout.readline) == "began\n"
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        answer = (await reader.read()).decode("latin-1")
+        out, err = await asyncio.to_thread(process.communicate)
+        writer.close()
+    finally:
+        last_resort.cancel()
     return answer, out, err, time.monotonic() - told
 
 
