@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 
 from skerry.app import App
-from skerry.app.bus import Bus, driver_of
+from skerry.app.bus import Bus
 from skerry.app.testclient import TestClient
 from skerry.bus.attempt import Attempt
 from skerry.bus.driver import Driver
@@ -184,8 +184,3 @@ async def test_a_handler_of_two_versions_takes_both() -> None:
     with pytest.raises(ConfigError, match="does not take SettledLater"):
         async with TestClient(app):
             pass
-
-
-def test_a_url_that_is_no_bus_is_refused() -> None:
-    with pytest.raises(ConfigError, match="SKERRY_BUS is 'kafka://x'"):
-        driver_of("kafka://x")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args, overload
 from urllib.parse import unquote
 
 from skerry.bus.driver import Driver
+from skerry.bus.urls import driver_of
 from skerry.contract.operation import Contract
 from skerry.core.clock import system
 from skerry.core.context import attach, extract
@@ -40,7 +41,7 @@ from .asgi import (
 )
 from .binding import caller_locals, place
 from .builtin import Builtin
-from .bus import Bus, bus_url, driver_of
+from .bus import Bus, bus_url
 from .calls import Calls
 from .cors import Cors, CorsSettings
 from .declare import Declaration, Routes, check_together, concerning

@@ -20,6 +20,7 @@ from skerry.bus.driver import Driver, Subscription
 from skerry.bus.event import EventType, event_type
 from skerry.bus.message import compose
 from skerry.bus.schedule import Scheduler
+from skerry.bus.urls import file_url
 from skerry.core.errors import BusUnavailable, CallError, ConfigError
 from skerry.core.service import Service
 from skerry.telemetry.metrics import Metrics
@@ -40,28 +41,7 @@ def bus_url() -> str:
         return given
     control = os.environ.get("SKERRY_CONTROL")
     folder = Path(control).parent if control else Path(".skerry").absolute()
-    return f"sqlite:///{folder / 'bus.db'}"
-
-
-def driver_of(url: str) -> Driver:
-    """The driver for a bus's URL.
-
-    Raises:
-        ConfigError: no driver takes it, or its library is missing.
-    """
-    scheme, found, rest = url.partition("://")
-    match scheme if found else "":
-        case "sqlite":
-            from skerry.bus.embedded import Embedded
-
-            return Embedded(rest.removeprefix("/") if rest.startswith("//") else rest[1:])
-        case "amqp" | "amqps":
-            from skerry.bus.rabbitmq import RabbitMQ
-
-            return RabbitMQ(url)
-    raise ConfigError(
-        f"SKERRY_BUS is {url!r}; it is sqlite:///path/to/bus.db or amqp://user:password@host/"
-    )
+    return file_url(folder / "bus.db")
 
 
 class Keeping(Protocol):

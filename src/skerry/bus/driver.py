@@ -107,8 +107,11 @@ class Delivery(Protocol):
         attempt: 1 for the first; attempts that ended in a crash have been counted.
     """
 
-    message: Message
-    attempt: int
+    @property
+    def message(self) -> Message: ...
+
+    @property
+    def attempt(self) -> int: ...
 
     async def ack(self) -> None:
         """It has been handled. ``LeaseLost`` if that is no longer for us to say."""

@@ -1,0 +1,60 @@
+"""Where a bus is, as a URL: ``sqlite:///a/file.db``, ``sqlite:////an/absolute/file.db``,
+``amqp://user:password@host:5672/vhost``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from skerry.core.errors import ConfigError
+
+from .driver import Driver
+
+_PASSWORD = re.compile(r"^(\w+://[^/:]*):[^/]*(@)")
+
+
+def driver_of(url: str) -> Driver:
+    """The driver for a bus's URL, not opened yet.
+
+    Raises:
+        ConfigError: no driver takes it, or its library is missing.
+    """
+    scheme = url.partition(":")[0]
+    path = path_of(url)
+    if path is not None and path.name:
+        from .embedded import Embedded
+
+        return Embedded(path)
+    if scheme in ("amqp", "amqps"):
+        try:
+            from .rabbitmq import RabbitMQ
+        except ImportError:
+            raise ConfigError("RabbitMQ needs a library: pip install 'skerry[rabbitmq]'") from None
+        return RabbitMQ(url)
+    raise ConfigError(
+        f"{shown(url)!r} is no bus: it is sqlite:///path/to/bus.db or amqp://user:password@host/"
+    )
+
+
+def path_of(url: str) -> Path | None:
+    """The file of an embedded bus; None for one that is a server."""
+    if not url.startswith("sqlite:///"):
+        return None
+    return Path(unquote(url.removeprefix("sqlite:///")))
+
+
+def file_url(path: Path) -> str:
+    return f"sqlite:///{quote(str(path))}"
+
+
+def absolute(url: str, folder: Path) -> str:
+    """The same bus, whatever folder somebody is in; the file's is ``folder`` where it has none."""
+    path = path_of(url)
+    return url if path is None else file_url(folder / path)
+
+
+def shown(url: str) -> str:
+    """A URL for people: without its password."""
+    return _PASSWORD.sub(r"\1\2", url)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from skerry.bus.embedded import Embedded
+from skerry.bus.urls import absolute, driver_of, file_url, path_of, shown
+from skerry.core.errors import ConfigError
+
+
+@pytest.mark.parametrize("path", ["bus.db", "/a/bus.db", "/with space/100%/#1?.db"])
+def test_a_file_and_its_url(path: str) -> None:
+    assert path_of(file_url(Path(path))) == Path(path)
+    driver = driver_of(file_url(Path(path)))
+    assert isinstance(driver, Embedded) and driver.path == Path(path)
+
+
+def test_urls_of_files() -> None:
+    assert file_url(Path("/a/bus.db")) == "sqlite:////a/bus.db"
+    assert absolute("sqlite:///bus.db", Path("/a")) == "sqlite:////a/bus.db"
+    assert absolute("sqlite:////b/bus.db", Path("/a")) == "sqlite:////b/bus.db"
+    assert absolute("amqp://h/v", Path("/a")) == "amqp://h/v"
+
+
+@pytest.mark.parametrize("url", ["kafka://x", "sqlite://x", "sqlite:///", "bus.db", ""])
+def test_what_is_no_bus_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=f"{url}' is no bus: it is sqlite:///"):
+        driver_of(url)
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "skerry.bus.rabbitmq", raising=False)
+    monkeypatch.setitem(sys.modules, "aiormq", None)
+    monkeypatch.setitem(sys.modules, "aiormq.exceptions", None)
+    with pytest.raises(ConfigError, match=r"pip install 'skerry\[rabbitmq\]'"):
+        driver_of("amqp://localhost/")
+
+
+def test_passwords_are_not_shown() -> None:
+    assert shown("amqp://user:p%40s:s@host:1/v?heartbeat=1") == "amqp://user@host:1/v?heartbeat=1"
+    assert shown("amqp://host/v") == "amqp://host/v"
+    assert shown("sqlite:////a:b@c/bus.db") == "sqlite:////a:b@c/bus.db"
