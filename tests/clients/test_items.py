@@ -34,6 +34,10 @@ async def test_events_come_out_whole_however_they_came_in(cuts: list[int], end: 
     )
     data = text.replace(b"\n", end)
     assert [event async for event in events(chunks(data, cuts))] == [b"one\ntwo", b"3"]
+    assert [event async for event in events(chunks(data, cuts), text=True)] == [
+        *(b"one\ntwo", b"", b"3"),
+        *(b"[DONE]", b"4"),
+    ]
 
 
 async def test_an_item_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

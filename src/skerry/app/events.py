@@ -31,8 +31,8 @@ def is_event(kind: Any) -> bool:
 
 def wants_events(request: Request) -> bool:
     """Whether the caller asks for server-sent events rather than NDJSON."""
-    accept = request.headers.find(b"accept")
-    return accept is not None and b"text/event-stream" in accept
+    before, events, _ = (request.headers.find(b"accept") or b"").partition(b"text/event-stream")
+    return bool(events) and b"application/x-ndjson" not in before
 
 
 def encode_event(encode: Callable[[Any], bytes], item: Any) -> bytes:

@@ -103,9 +103,10 @@ class Endpoint(Generic[T]):
         if answer is _UNKNOWN:
             raise await self._refusal(response, app)
         if get_origin(answer) is Items:
-            decode = decoder_of(get_args(answer)[0])
-            media_type = _media_type(response)
-            return read_items(response.body, media_type, decode, app)  # type: ignore[return-value]
+            (item,) = get_args(answer)
+            return read_items(  # type: ignore[return-value]
+                response.body, _media_type(response), decoder_of(item), app, text=item is str
+            )
         if answer is Redirect:
             await read_all(response.body)
             return Redirect(status, response.headers.get("location") or "")  # type: ignore[return-value]

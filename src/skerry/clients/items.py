@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from skerry.core.errors import Problem, UnexpectedResponse
+from skerry.core.errors import BadRequest, Invalid, Problem, UnexpectedResponse
 from skerry.core.wire import Stream
 
 T = TypeVar("T")
@@ -58,19 +58,37 @@ class Items(Generic[T]):
 
 
 def read_items(
-    body: bytes | Stream, media_type: str, decode: Callable[[bytes], T], app: str
+    body: bytes | Stream,
+    media_type: str,
+    decode: Callable[[bytes], T],
+    app: str,
+    *,
+    text: bool = False,
 ) -> Items[T]:
     """The items of a body.
 
     Args:
-        body: newline-delimited JSON, or server-sent events whose data is JSON.
+        body: newline-delimited JSON, or server-sent events.
         media_type: says which of the two.
         decode: makes an item of its bytes; raises ``Problem`` where it is none.
         app: who sent it, for errors.
+        text: items are strings, which events carry as JSON or as they are.
     """
     stream = body if isinstance(body, Stream) else Stream(_once(body))
-    split = events(stream, app) if media_type == "text/event-stream" else lines(stream, app)
-    return Items(stream, _decoded(split, decode, app))
+    if media_type != "text/event-stream":
+        return Items(stream, _decoded(lines(stream, app), decode, app))
+    decode = _or_text(decode) if text else decode
+    return Items(stream, _decoded(events(stream, app, text=text), decode, app))
+
+
+def _or_text(decode: Callable[[bytes], T]) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> T | str:
+        try:
+            return decode(data)
+        except (BadRequest, Invalid):
+            return data.decode("utf-8", "replace")
+
+    return read
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
@@ -122,25 +140,31 @@ async def lines(source: AsyncIterator[bytes], app: str = "") -> AsyncIterator[by
         yield stripped
 
 
-async def events(source: AsyncIterator[bytes], app: str = "") -> AsyncIterator[bytes]:
+async def events(
+    source: AsyncIterator[bytes], app: str = "", *, text: bool = False
+) -> AsyncIterator[bytes]:
     """The data of each server-sent event (WHATWG HTML, 9.2.6).
 
-    Events without data are passed over, and ``[DONE]``, with which many streams end, ends this
-    one. The names, ids and retry times of events are for browsers.
+    Events without data are passed over. The names, ids and retry times of events are for browsers.
+
+    Args:
+        text: data may be anything. Where it is JSON, it is never empty, and ``[DONE]``, with which
+            many streams end, ends this one.
     """
     data: list[bytes] = []
     size = 0
     async for line in _event_lines(source, app):
         if line:
-            if line.startswith(b"data:"):
+            if line.startswith(b"data:") or line == b"data":
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
                 size += len(line)
                 _bounded(size, app)
         elif data:
             item, data, size = b"\n".join(data), [], 0
-            if item == b"[DONE]":
+            if item == b"[DONE]" and not text:
                 return
-            yield item
+            if item or text:
+                yield item
 
 
 async def _event_lines(source: AsyncIterator[bytes], app: str) -> AsyncIterator[bytes]:

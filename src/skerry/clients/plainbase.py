@@ -137,11 +137,13 @@ class AsyncClient:
         endpoint: Endpoint[T],
         response: httpx.Response,
     ) -> AsyncIterator[T]:
-        split = Splitter(response)
+        split = endpoint.splitter(response)
         try:
-            async for line in response.aiter_lines():
-                for item in split.feed(line):
+            async for chunk in response.aiter_bytes():
+                for item in split.feed(chunk):
                     yield endpoint.item(response, item)
+            for item in split.feed(b"", end=True):
+                yield endpoint.item(response, item)
         finally:
             await response.aclose()
 
@@ -191,11 +193,13 @@ class SyncClient:
         return self._items(endpoint, response)
 
     def _items(self, endpoint: Endpoint[T], response: httpx.Response) -> Iterator[T]:
-        split = Splitter(response)
+        split = endpoint.splitter(response)
         try:
-            for line in response.iter_lines():
-                for item in split.feed(line):
+            for chunk in response.iter_bytes():
+                for item in split.feed(chunk):
                     yield endpoint.item(response, item)
+            for item in split.feed(b"", end=True):
+                yield endpoint.item(response, item)
         finally:
             response.close()
 
@@ -376,10 +380,21 @@ class Endpoint(Generic[T]):
         detail = f"{self.name}: the contract does not speak of a {status} answer"
         raise UnexpectedResponse(detail, response)
 
-    def item(self, response: httpx.Response, data: str) -> T:
-        """One item of a stream."""
-        found = next(iter(self.answers.values()))
-        return self._decode(response, get_args(found)[0], data)
+    def splitter(self, response: httpx.Response) -> Splitter:
+        return Splitter(response, text=self._item() is str)
+
+    def item(self, response: httpx.Response, data: bytes) -> T:
+        """One item of a stream; events may carry strings as they are."""
+        try:
+            return self._decode(response, self._item(), data)
+        except UnexpectedResponse:
+            events = "event-stream" in response.headers.get("content-type", "")
+            if events and self._item() is str:
+                return data.decode("utf-8", "replace")  # type: ignore[return-value]
+            raise
+
+    def _item(self) -> Any:
+        return get_args(next(iter(self.answers.values())))[0]
 
     def _answer(self, response: httpx.Response, hint: Any) -> T:
         value: Any = None
@@ -426,22 +441,41 @@ class Endpoint(Generic[T]):
 
 
 class Splitter:
-    """Lines into items: NDJSON, or the data of server-sent events."""
+    """Bytes into items: NDJSON, or the data of server-sent events."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, *, text: bool) -> None:
         media_type = response.headers.get("content-type", "")
         self._events = media_type.startswith("text/event-stream")
-        self._data: list[str] = []
+        self._text = text
+        self._rest = b""
+        self._data: list[bytes] = []
 
-    def feed(self, line: str) -> list[str]:
-        if not self._events:
-            return [line] if line.strip() else []
-        if line.startswith("data:"):
-            self._data.append(line[5:].removeprefix(" "))
-        elif not line and self._data:
-            item, self._data = "\n".join(self._data), []
-            return [] if item == "[DONE]" else [item]
-        return []
+    def feed(self, chunk: bytes, *, end: bool = False) -> Iterator[bytes]:
+        self._rest += chunk
+        if end and self._rest:
+            self._rest += b"\n"
+        for line in self._lines():
+            if not self._events:
+                yield from [line] if line.strip() else []
+            elif line:
+                name, _, value = line.partition(b":")
+                if name == b"data":
+                    self._data.append(value.removeprefix(b" "))
+            elif self._data:
+                item, self._data = b"\n".join(self._data), []
+                if self._text or item not in (b"", b"[DONE]"):
+                    yield item
+
+    def _lines(self) -> list[bytes]:
+        held = b""
+        if self._events:  # CR, LF and CRLF end a line; a last CR may be half of a CRLF
+            self._rest = self._rest.removeprefix(b"\xef\xbb\xbf")
+            held = b"\r" if self._rest.endswith(b"\r") else b""
+            text = self._rest.removesuffix(held).replace(b"\r\n", b"\n")
+            self._rest = text.replace(b"\r", b"\n")
+        *found, rest = self._rest.split(b"\n")
+        self._rest = rest + held
+        return found
 
 
 def write_query(pairs: list[tuple[str, str]]) -> str:
