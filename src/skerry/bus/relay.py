@@ -154,12 +154,13 @@ class Relay:
         pause, backoff = _SOON, _FIRST_BACKOFF
         while True:
             self._woken.clear()
+            last = self._stopping  # before this round looks: what was there then is published
             try:
                 done = await self.relay()
                 await self._clean()
             except Exception as error:
                 self._failed(error)
-                if self._stopping:
+                if last:
                     return
                 await self._clock.sleep(backoff)
                 backoff = min(self._settings.backoff, 2 * backoff)
@@ -168,7 +169,7 @@ class Relay:
             backoff = _FIRST_BACKOFF
             if done:
                 pause = _SOON
-            elif self._stopping:
+            elif last:
                 return
             else:
                 woken = await self._wait(pause)
