@@ -32,14 +32,14 @@ from skerry.core.errors import BusUnavailable
 from . import rabbitmq_letters as letters
 from .driver import DeadLetter, Delivery, Failure, QueueInfo, Subscription
 from .message import Message
+from .rabbitmq_attempts import Book, anew
 from .rabbitmq_envelope import (
-    ATTEMPTS,
     EVENTS,
     address,
     properties_of,
     routing_key,
 )
-from .rabbitmq_intake import Intake, Surplus
+from .rabbitmq_intake import Intake
 from .rabbitmq_link import Channel, Link
 from .rabbitmq_mover import move
 from .rabbitmq_publisher import Outgoing, Publisher
@@ -61,13 +61,14 @@ class RabbitMQ:
 
     def __init__(self, url: str, *, quiet: float = _QUIET) -> None:
         self._quiet = quiet
+        # RabbitMQ reads nothing from a connection that publishes while it is short of memory or
+        # disk; so acknowledgements, and all that only looks, have one of their own.
         self._publishing = Link(url, "skerry publisher", self._prepare)
         self._consuming = Link(url, "skerry consumer")
         self._publisher = Publisher(self._publishing)
-        self._topology = Topology(self._publishing, self._publisher)
+        self._topology = Topology(self._consuming, self._publisher)
         self._declared: dict[str, Subscription] = {}
         self._intakes: dict[str, list[Intake]] = {}
-        self._surplus: dict[str, Surplus] = {}
         self._delayed: dict[str, list[float]] = {}
         self._movers: dict[str, asyncio.Task[None]] = {}
         self._again: asyncio.Task[None] | None = None
@@ -147,7 +148,7 @@ class RabbitMQ:
         if delay > 0:
             exchange, headers = await self._topology.ladder(delay)
         key = routing_key(address(subscription), message.key)
-        properties = properties_of(message, {**headers, ATTEMPTS: attempts})
+        properties = properties_of(message, {**headers, **anew(attempts)})
         await self._publisher.send([Outgoing(exchange, key, properties, message.body)])
         if delay > 0:
             self._note_delayed("=" + subscription, delay)
@@ -173,7 +174,7 @@ class RabbitMQ:
             ordered=entry.ordered,
             prefetch=prefetch,
             lease=subscription.lease,
-            surplus=self._surplus.setdefault(name, Surplus()),
+            book=self._book(name),
             again=again,
             bury=bury,
         )
@@ -183,6 +184,9 @@ class RabbitMQ:
             yield intake
         finally:
             await intake.close()
+
+    def _book(self, name: str) -> Book:
+        return Book(self._topology, self._publisher, name)
 
     def _alive(self, name: str | None = None) -> list[Intake]:
         found = self._intakes.values() if name is None else [self._intakes.get(name, [])]
@@ -224,9 +228,10 @@ class RabbitMQ:
         entry = await self._topology.entry(subscription)
         mine = [it.message for intake in self._alive(subscription) for it in intake.waiting()]
         stem, *partitions = queues_of(subscription, entry)
+        topology, book = self._topology, self._book(subscription)
         found = await asyncio.gather(
-            letters.look(self._topology, stem, limit),
-            *(letters.look_into_partition(self._topology, it, limit) for it in partitions),
+            letters.look(topology, stem, limit, book),
+            *(letters.peek_into_partition(topology, book, it, limit) for it in partitions),
         )
         messages = [*mine, *(it.message for queue in found for it in queue)]
         if entry.ordered:

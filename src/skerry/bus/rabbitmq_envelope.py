@@ -14,6 +14,7 @@ what the message says, so two that say the same, timestamp included, are one to 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -143,7 +144,7 @@ def message_of(delivery: Any, properties: Basic.Properties, body: bytes) -> Mess
     )
 
 
-def count_of(headers: dict[str, Any] | None, name: str) -> int:
+def count_of(headers: Mapping[str, Any] | None, name: str) -> int:
     """A header that counts; 0 where it is missing or something else."""
     return max(0, _integer((headers or {}).get(name), 0))
 

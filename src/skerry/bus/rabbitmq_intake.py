@@ -6,10 +6,6 @@ one consumer, and hands all of its unacknowledged messages to the next when that
 
 An entry that is to be tried again holds up its lane here, unacknowledged, until its time has
 come; where order does not matter it goes back to the broker, onto the ladder of delays.
-
-How often something was tried is, for RabbitMQ, how often it was returned: also when it had been
-sent ahead and nobody had begun it. What this process knows better it remembers (``Surplus``);
-what another process had been sent ahead counts as one attempt.
 """
 
 from __future__ import annotations
@@ -18,8 +14,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
@@ -29,6 +26,7 @@ from skerry.core.errors import BusUnavailable, Unconfirmed
 
 from .driver import Failure, LeaseLost
 from .message import Message
+from .rabbitmq_attempts import Book, mark_of
 from .rabbitmq_envelope import ATTEMPTS, WINDOW, count_of, message_of
 from .rabbitmq_link import ANSWERS, Channel, Link, reaching
 from .rabbitmq_topology import hang_up
@@ -38,41 +36,30 @@ log = logging.getLogger("skerry.bus")
 _PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _BURY_AGAIN = 1.0
-_REMEMBERED = 10_000
-
-
-class Surplus:
-    """Attempts that RabbitMQ has not counted (or, negative, that it has and were none)."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, int] = OrderedDict()
-
-    def take(self, id: str) -> int:
-        return self._known.pop(id, 0) if self._known else 0
-
-    def put(self, id: str, surplus: int) -> None:
-        if surplus:
-            self._known[id] = surplus
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
 
 
 class Entry:
     """A message that the broker has given to this process."""
 
     __slots__ = (
-        *("attempts", "counted", "delivery", "expires", "feed", "held", "lane", "message", "tag"),
+        *("again", "attempts", "delivery", "expires", "feed", "held", "lane", "mark", "message"),
+        *("missing", "tag"),
     )
 
-    def __init__(self, feed: Feed, tag: int, message: Message, counted: int, surplus: int) -> None:
+    def __init__(
+        self, feed: Feed, tag: int, message: Message, again: bool, headers: dict[str, Any]
+    ) -> None:
         self.feed: Feed | None = feed
         self.tag = tag
         self.message = message
-        self.counted = counted
-        self.attempts = counted + surplus
+        self.again = again
+        self.attempts = count_of(headers, ATTEMPTS)
+        self.mark = mark_of(message.id, headers)
         self.lane = message.key if feed.intake.ordered else ""
         self.delivery: RabbitDelivery | None = None
         self.held = False
+        self.missing = again
+        """It is not yet known how often it was begun."""
         self.expires = 0.0
 
 
@@ -154,14 +141,14 @@ class Intake:
         ordered: bool,
         prefetch: int,
         lease: float,
-        surplus: Surplus,
+        book: Book,
         again: Again,
         bury: Bury,
     ) -> None:
         self.link = link
         self.ordered = ordered
         self.lease = lease
-        self.surplus = surplus
+        self.book = book
         self.again = again
         self.bury = bury
         self.closed = False
@@ -171,6 +158,8 @@ class Intake:
         self._changed = asyncio.Event()
         self._lent: dict[Entry, None] = {}  # in the order in which their leases end
         self._timer: asyncio.TimerHandle | None = None
+        self._unknown: list[tuple[Entry, int]] = []
+        self._looking: asyncio.Task[None] | None = None
         stem, *partitions = queues
         self.feeds = [Feed(self, stem, prefetch)]
         self.feeds += [Feed(self, queue, WINDOW, partition=True) for queue in partitions]
@@ -188,13 +177,55 @@ class Intake:
                 raise StopAsyncIteration
             while self.ready and self.out < self._prefetch:
                 entry = self.ready.popleft()
-                if entry.feed is not None:
-                    self.out += 1
-                    entry.feed.out += 1
-                    self.lend(entry)
-                    return RabbitDelivery(entry)
+                if entry.feed is None:
+                    continue
+                delivery = RabbitDelivery(entry)
+                self.out += 1
+                entry.feed.out += 1
+                self.lend(entry)
+                if entry.again:
+                    await self._note(entry)
+                entry.again = True
+                if entry.delivery is delivery:
+                    return delivery
             self._changed.clear()
             await self._changed.wait()
+
+    async def _note(self, entry: Entry) -> None:
+        """This attempt counts, even if it is this process's last."""
+        try:
+            await self.book.note({entry.mark: entry.attempts})
+        except (BusUnavailable, Unconfirmed) as error:
+            log.warning("an attempt at %s is not noted: %s", entry.message.id, error)
+
+    def offer(self, entry: Entry) -> None:
+        """It may be handed out, unless it still has to be looked up."""
+        if not entry.missing:
+            self.ready.append(entry)
+            self.wake()
+
+    def look_up(self, entry: Entry, otherwise: int) -> None:
+        """Find out how often it was begun; ``otherwise`` is how often, if nobody knows."""
+        self._unknown.append((entry, otherwise))
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_up())
+
+    async def _look_up(self) -> None:
+        try:
+            while self._unknown:
+                try:
+                    known = await self.book.read()
+                except (BusUnavailable, Unconfirmed) as error:
+                    log.warning("attempts are not known: %s", error)
+                    known = {}
+                found, self._unknown = self._unknown, []
+                for entry, otherwise in found:
+                    entry.attempts = known.get(entry.mark, entry.attempts + otherwise)
+                    entry.missing = False
+                    if entry.feed is not None and entry.feed.is_first(entry):
+                        self.offer(entry)
+        finally:
+            self._looking = None
 
     def wake(self) -> None:
         self._changed.set()
@@ -295,26 +326,20 @@ class Feed:
     # -- entries ------------------------------------------------------------------------------
 
     def _arrive(self, deliver: Basic.Deliver, header: ContentHeader, body: bytes) -> None:
-        message = message_of(deliver, header.properties, body)
-        headers = header.properties.headers
-        counted = 0
-        if headers:
-            counted = count_of(headers, "x-delivery-count") + count_of(headers, ATTEMPTS)
-        entry = Entry(
-            self, deliver.delivery_tag or 0, message, counted, self.intake.surplus.take(message.id)
-        )
-        self._entries[entry.tag] = entry
+        properties = header.properties
+        message = message_of(deliver, properties, body)
+        again, tag = bool(deliver.redelivered), deliver.delivery_tag or 0
+        entry = Entry(self, tag, message, again, properties.headers or {})
+        self._entries[tag] = entry
+        lane = self._lanes.get(entry.lane) if entry.lane else None
+        if again:
+            self.intake.look_up(entry, 0 if lane is not None else 1)
+        if lane is not None:
+            lane.append(entry)
+            return
         if entry.lane:
-            lane = self._lanes.get(entry.lane)
-            if lane is not None:
-                lane.append(entry)
-                return
             self._lanes[entry.lane] = deque()
-        self._offer(entry)
-
-    def _offer(self, entry: Entry) -> None:
-        self.intake.ready.append(entry)
-        self.intake.wake()
+        self.intake.offer(entry)
 
     def end(self, entry: Entry) -> None:
         """It has been dealt with: acknowledge it, and let the next of its key go."""
@@ -323,7 +348,7 @@ class Feed:
         if entry.lane:
             lane = self._lanes[entry.lane]
             if lane:
-                self._offer(lane.popleft())
+                self.intake.offer(lane.popleft())
             else:
                 del self._lanes[entry.lane]
 
@@ -334,7 +359,7 @@ class Feed:
             self._dirty.set()  # it goes back to the broker with the channel
             return
         if delay <= 0:
-            self._offer(entry)
+            self.intake.offer(entry)
             return
         entry.held = True
         asyncio.get_running_loop().call_later(delay, self._resume, entry)
@@ -342,7 +367,7 @@ class Feed:
     def _resume(self, entry: Entry) -> None:
         entry.held = False
         if entry.feed is self and not self.closing:
-            self._offer(entry)
+            self.intake.offer(entry)
 
     def _back(self, entry: Entry) -> None:
         self.out -= 1
@@ -353,6 +378,10 @@ class Feed:
         del self._entries[entry.tag]
         self._ended.append(entry.tag)
         self._dirty.set()
+
+    def is_first(self, entry: Entry) -> bool:
+        """Whether nothing of its key is before it."""
+        return not entry.lane or entry not in self._lanes[entry.lane]
 
     def waiting(self) -> list[Entry]:
         """Entries that are here and not out, in the order in which they came."""
@@ -425,6 +454,7 @@ class Feed:
                 async with reaching("acknowledging"):
                     await channel.write(payload)
             elif self.closing and (self._at_once or not self.out):
+                await self._note(self.waiting())
                 return
             elif self.closing and not released:
                 released = True
@@ -438,18 +468,21 @@ class Feed:
         async with reaching("giving back"):
             await channel.basic_cancel(self._tag)
             idle = self.waiting()
+            await self._note(idle)
             for entry in idle:
-                self._forget(entry)
+                entry.feed = None
                 self._above.add(entry.tag)
                 del self._entries[entry.tag]
             nacks = [Basic.Nack(entry.tag, requeue=True) for entry in idle]
             frames = ChannelFrame.marshall(channel_number=channel.number, frames=nacks)
             await channel.write(frames.payload)
 
-    def _forget(self, entry: Entry) -> None:
-        surplus = entry.attempts - entry.counted - 1  # it will be counted as returned
-        self.intake.surplus.put(entry.message.id, surplus)
-        entry.feed = None
+    async def _note(self, entries: list[Entry]) -> None:
+        """Nobody has begun these; they are about to go back."""
+        try:
+            await self.intake.book.note({it.mark: it.attempts for it in entries if not it.missing})
+        except (BusUnavailable, Unconfirmed) as error:
+            log.warning("%s: attempts are not noted: %s", self.queue, error)
 
     def _acknowledgements(self, number: int) -> bytes:
         """One frame for all up to the first that is still here, one for each beyond."""
@@ -474,7 +507,7 @@ class Feed:
         for entry in self._entries.values():
             if entry.delivery is not None:
                 self._back(entry)
-            self._forget(entry)
+            entry.feed = None
         self._entries.clear()
         self._lanes.clear()
         self._ended.clear()

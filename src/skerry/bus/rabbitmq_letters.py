@@ -1,9 +1,8 @@
 """Looking into queues, and dead letters.
 
 AMQP has no way to read a message and leave it: it is taken and given back, which keeps its
-place. RabbitMQ counts that as a return, so a message that waits has one attempt more for each
-time it was looked at. Those that are sent ahead to a consumer cannot be seen by anybody else;
-nor can a partition's, while it has a consumer.
+place. Those that were sent ahead to a consumer cannot be seen by anybody else; nor can a
+partition's, while it has a consumer.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from skerry.core.clock import system
 
 from .driver import DeadLetter, Failure
 from .message import Message
+from .rabbitmq_attempts import Book, anew, mark_of
 from .rabbitmq_envelope import (
     ATTEMPTS,
     EVENTS,
@@ -34,7 +34,7 @@ from .rabbitmq_envelope import (
     routing_key,
 )
 from .rabbitmq_link import PATIENCE, Channel
-from .rabbitmq_publisher import Outgoing, Publisher, Unroutable
+from .rabbitmq_publisher import Outgoing, Publisher
 from .rabbitmq_topology import Topology, dead_queue
 
 _FAILURE = "skerry-failure"
@@ -69,13 +69,7 @@ async def bury(
         _FAILURE: msgspec.json.encode(_bounded(failure)).decode(),
     }
     properties = properties_of(message, headers)
-    try:
-        queue = await topology.make_dead(subscription)
-        await publisher.send([Outgoing("", queue, properties, message.body, mandatory=True)])
-    except Unroutable:  # somebody has deleted the queue since it was made here
-        topology.unsure(subscription)
-        queue = await topology.make_dead(subscription)
-        await publisher.send([Outgoing("", queue, properties, message.body, mandatory=True)])
+    await topology.deposit(publisher, dead_queue(subscription), {}, properties, message.body)
 
 
 async def dead(topology: Topology, subscription: str, limit: int) -> list[DeadLetter]:
@@ -117,11 +111,11 @@ async def redrive(
 def addressed(subscription: str, message: Message, attempts: int = 0) -> Outgoing:
     """A message for one subscription alone."""
     key = routing_key(address(subscription), message.key)
-    headers: dict[str, Any] = {ATTEMPTS: attempts} if attempts else {}
-    return Outgoing(EVENTS, key, properties_of(message, headers), message.body, mandatory=True)
+    properties = properties_of(message, anew(attempts))
+    return Outgoing(EVENTS, key, properties, message.body, mandatory=True)
 
 
-async def look(topology: Topology, queue: str, limit: int) -> list[Found]:
+async def look(topology: Topology, queue: str, limit: int, book: Book | None = None) -> list[Found]:
     """The first messages of a queue, which stay where they are; none if there is no queue.
 
     What was returned to a queue comes before the rest, in the order in which it was returned. So
@@ -134,13 +128,17 @@ async def look(topology: Topology, queue: str, limit: int) -> list[Found]:
                 found.append(it)
                 if len(found) >= limit and not it.again:
                     break
+            if book is not None:
+                await book.note(_not_begun(found))
             await _give_back(channel)
     except ChannelNotFoundEntity:
         return []
     return found[:limit]
 
 
-async def look_into_partition(topology: Topology, queue: str, limit: int) -> list[Found]:
+async def peek_into_partition(
+    topology: Topology, book: Book, queue: str, limit: int
+) -> list[Found]:
     """As ``look``, for a queue with a single active consumer: for a moment that is us, unless
     somebody else is."""
     found: list[Found] = []
@@ -166,6 +164,7 @@ async def look_into_partition(topology: Topology, queue: str, limit: int) -> lis
                 await enough.wait()
         except TimeoutError:
             pass  # a consumer came first
+        await book.note(_not_begun(found))
     return found[:limit]
 
 
@@ -192,6 +191,15 @@ def _found(
     return Found(delivery.delivery_tag or 0, again, message, dict(properties.headers or {}))
 
 
+def _not_begun(found: Sequence[Found]) -> dict[str, int]:
+    """For the book: those that are here for the first time. It knows the others, or need not."""
+    return {
+        mark_of(it.message.id, it.headers): count_of(it.headers, ATTEMPTS)
+        for it in found
+        if not it.again
+    }
+
+
 def _bounded(failure: Failure) -> Failure:
     stack = failure.stack
     if len(stack) > _LONGEST_STACK:
@@ -208,5 +216,5 @@ def _letter(subscription: str, found: Found) -> DeadLetter:
         died = float(str(found.headers.get(_DIED)))
     except ValueError:
         died = found.message.time
-    attempts = count_of(dict(found.headers), ATTEMPTS)
+    attempts = count_of(found.headers, ATTEMPTS)
     return DeadLetter(found.message, subscription, failure, attempts, died)

@@ -141,13 +141,6 @@ class Link:
     def up(self) -> bool:
         return self._settled.is_set() and self._error is None
 
-    @property
-    def version(self) -> tuple[int, ...]:
-        """RabbitMQ's, while connected."""
-        properties: Any = self._connection.server_properties if self._connection else {}
-        parts = str(properties.get("version", "")).split(".")
-        return tuple(int(part) for part in parts if part.isdigit())
-
     async def connect(self) -> None:
         """Try to connect now, also if trying has just failed.
 

@@ -7,7 +7,7 @@
       └─ ordered one: name for what has no key, and name.p0 … name.p7, one for each partition,
          each with a single active consumer
     =name, =name.P0 … =name.P7: the same queues by the subscription's name, for it alone
-    name.dead: its dead letters; made when there is the first
+    name.dead: its dead letters; name.attempts: see rabbitmq_attempts. Made when first needed
 
     skerry.delay.32 … skerry.delay.0: the ladder. A message that is published late, or is to be
       tried again later, goes down from its highest rung and rests on those that make up its
@@ -47,7 +47,7 @@ from skerry.core.errors import BusUnavailable
 from .driver import Subscription
 from .rabbitmq_envelope import DELAYS, EVENTS, PARTITIONS, address, partition
 from .rabbitmq_link import Channel, Link, reaching
-from .rabbitmq_publisher import Outgoing, Publisher
+from .rabbitmq_publisher import Outgoing, Publisher, Unroutable
 
 UNIT = 0.05
 """Seconds of the ladder's lowest rung; delays are rounded up to it."""
@@ -96,20 +96,32 @@ def dead_queue(name: str) -> str:
     return f"{name}.dead"
 
 
+def attempts_queue(name: str) -> str:
+    return f"{name}.attempts"
+
+
 def _wanted(subscription: Subscription, before: Entry | None, version: int = 1) -> Entry:
     """What a subscription is to be, given what it was."""
-    topics = tuple(sorted(subscription.topics))
-    if before is None:
-        return Entry(topics, subscription.ordered, topics, version)
+    name, topics = subscription.name, tuple(sorted(subscription.topics))
+    before = before or Entry(topics, subscription.ordered)
     entry = Entry(
         topics,
         subscription.ordered,
         tuple(sorted({*topics, *before.ever})),
         max(version, before.version),
     )
-    name = subscription.name
     gone = {*before.retired, *queues_of(name, before)}.difference(queues_of(name, entry))
     return replace(entry, retired=tuple(sorted(gone)))
+
+
+def _durable(channel: Channel) -> dict[str, Any]:
+    """Arguments of a queue that loses nothing, for the server of a channel."""
+    properties: Any = channel.connection.server_properties
+    major = str(properties.get("version", "")).partition(".")[0]
+    arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+    if major.isdigit() and int(major) >= 4:
+        arguments["x-delivery-limit"] = -1  # 20 by default: it would drop what we count
+    return arguments
 
 
 class Topology:
@@ -120,14 +132,14 @@ class Topology:
         self._publisher = publisher
         self._locks: dict[str, asyncio.Lock] = {}
         self._rungs = 0
-        self._dead: set[str] = set()
+        self._made: set[str] = set()
         self.entries: dict[str, Entry] = {}
         """Of those that were declared here."""
 
     async def prepare(self, channel: Channel) -> None:
         """Make what nothing works without, on a new connection."""
         self._rungs = 0
-        self._dead.clear()
+        self._made.clear()
         await channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
 
     # -- subscriptions ------------------------------------------------------------------------
@@ -176,12 +188,13 @@ class Topology:
     async def forget(self, name: str) -> None:
         """Delete a subscription's queues, what is in them, and its place in the registry."""
         self.entries.pop(name, None)
-        self._dead.discard(name)
+        aside = (dead_queue(name), attempts_queue(name))
+        self._made.difference_update(aside)
         async with self._registry() as (channel, registry):
             entry = registry.subscriptions.get(name)
             if entry is None:
                 return
-            for queue in (*queues_of(name, entry), *entry.retired, dead_queue(name)):
+            for queue in (*queues_of(name, entry), *entry.retired, *aside):
                 await self.delete(queue)
             kept = {n: e for n, e in registry.subscriptions.items() if n != name}
             await self._write(channel, registry, kept)
@@ -201,11 +214,11 @@ class Topology:
             await channel.queue_delete(queue)
 
     async def _make_queues(self, name: str, entry: Entry) -> Entry:
-        plain = self._durable()
-        single = {**plain, "x-single-active-consumer": True}
         while True:
             try:
                 async with self.channel("declaring queues") as channel:
+                    plain = _durable(channel)
+                    single = {**plain, "x-single-active-consumer": True}
                     for number, queue in enumerate(queues_of(name, entry)):
                         arguments = single if number else plain
                         await channel.queue_declare(queue, durable=True, arguments=arguments)
@@ -215,12 +228,6 @@ class Topology:
                 entry = replace(entry, version=entry.version + 1)
             else:
                 return entry
-
-    def _durable(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"x-queue-type": "quorum"}
-        if self._link.version >= (4,):
-            arguments["x-delivery-limit"] = -1  # 20 by default: it would drop what we count
-        return arguments
 
     async def _bind(self, name: str, entry: Entry) -> None:
         """Make the bindings what the registry says; each of these may be so already."""
@@ -240,20 +247,32 @@ class Topology:
                 await _unbind(channel, queue, {address(name), *entry.ever})
             await channel.basic_qos(prefetch_count=1)  # an answer: all of them are done
 
-    # -- dead letters -------------------------------------------------------------------------
+    # -- queues beside a subscription's own ---------------------------------------------------
 
-    async def make_dead(self, name: str) -> str:
-        """The queue of a subscription's dead letters, which is there afterwards."""
-        queue = dead_queue(name)
-        if name not in self._dead:
-            async with self.channel("declaring a queue") as channel:
-                await channel.queue_declare(queue, durable=True, arguments=self._durable())
-            self._dead.add(name)
-        return queue
-
-    def unsure(self, name: str) -> None:
-        """Somebody may have deleted the queue of dead letters."""
-        self._dead.discard(name)
+    async def deposit(
+        self,
+        publisher: Publisher,
+        queue: str,
+        limits: dict[str, Any],
+        properties: Basic.Properties,
+        body: bytes,
+    ) -> None:
+        """Publish into a queue that is made when there is the first message for it."""
+        while True:
+            known = queue in self._made
+            if not known:
+                async with self.channel("declaring a queue") as channel:
+                    arguments = {**_durable(channel), **limits}
+                    await channel.queue_declare(queue, durable=True, arguments=arguments)
+                self._made.add(queue)
+            try:
+                await publisher.send([Outgoing("", queue, properties, body, mandatory=True)])
+            except Unroutable:  # somebody has deleted it since it was made here
+                self._made.discard(queue)
+                if not known:
+                    raise
+            else:
+                return
 
     # -- the ladder ---------------------------------------------------------------------------
 
@@ -277,7 +296,7 @@ class Topology:
             for number in range(rungs):
                 rung = f"skerry.delay.{number}"
                 rest = {
-                    **self._durable(),
+                    **_durable(channel),
                     "x-message-ttl": round(UNIT * 1000) << number,
                     "x-dead-letter-exchange": below,
                     "x-dead-letter-strategy": "at-least-once",
@@ -344,7 +363,7 @@ class Topology:
         on the channel."""
         async with self.lock("registry"), self.channel("the registry", patience=60.0) as channel:
             fresh = await self._is_missing(_REGISTRY)
-            await channel.queue_declare(_REGISTRY, durable=True, arguments=self._durable())
+            await channel.queue_declare(_REGISTRY, durable=True, arguments=_durable(channel))
             newest = await self._read(channel)
             for _ in range(0 if fresh else _RETURNED_WITHIN):
                 if newest.serial:
