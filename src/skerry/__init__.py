@@ -29,6 +29,15 @@ _NAMES = {
     "run": "skerry.app.serve",
     "TestClient": "skerry.app.testclient",
     "TestResponse": "skerry.app.testclient",
+    # the bus
+    "event": "skerry.bus.event",
+    "publish_with": "skerry.bus.publish",
+    "Attempt": "skerry.bus.attempt",
+    "Bus": "skerry.app.bus",
+    "LeaseLost": "skerry.bus.driver",
+    "Permanent": "skerry.bus.attempt",
+    "Retries": "skerry.bus.consumer",
+    "Tick": "skerry.bus.schedule",
     # set what surrounds a call
     "AttemptSettings": "skerry.filters.attempt",
     "BalanceSettings": "skerry.filters.balance",

@@ -1,4 +1,5 @@
 from skerry.app.app import App as App
+from skerry.app.bus import Bus as Bus
 from skerry.app.declare import Routes as Routes
 from skerry.app.markers import Body as Body
 from skerry.app.markers import Cookie as Cookie
@@ -14,6 +15,13 @@ from skerry.app.serve import run as run
 from skerry.app.settings import Secret as Secret
 from skerry.app.testclient import TestClient as TestClient
 from skerry.app.testclient import TestResponse as TestResponse
+from skerry.bus.attempt import Attempt as Attempt
+from skerry.bus.attempt import Permanent as Permanent
+from skerry.bus.consumer import Retries as Retries
+from skerry.bus.driver import LeaseLost as LeaseLost
+from skerry.bus.event import event as event
+from skerry.bus.publish import publish_with as publish_with
+from skerry.bus.schedule import Tick as Tick
 from skerry.core.clock import Clock as Clock
 from skerry.core.clock import ManualClock as ManualClock
 from skerry.core.clock import SystemClock as SystemClock

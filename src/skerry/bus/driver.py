@@ -22,6 +22,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from skerry.core.errors import Error
+
 from .message import Message
 
 
@@ -96,7 +98,7 @@ class QueueInfo(Struct, frozen=True):
     consumers: int | None = None
 
 
-class LeaseLost(Exception):
+class LeaseLost(Error):
     """The delivery is somebody else's by now; what was done for it must not count."""
 
 

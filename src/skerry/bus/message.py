@@ -15,13 +15,13 @@ from msgspec import Struct, field
 
 from skerry.core.clock import Clock, system
 from skerry.core.context import Context, Trace, current, extract, inject, new_trace
-from skerry.core.errors import BadRequest, Invalid
+from skerry.core.errors import BadRequest, Error, Invalid
 from skerry.core.wire import Headers, RawHeaders
 
 from .event import EventType
 
 
-class Undecodable(Exception):
+class Undecodable(Error):
     """A message that its handler cannot read, today or ever."""
 
 

@@ -9,7 +9,6 @@ from skerry.core.errors import ConfigError
 
 from .event import event_type
 from .message import compose
-from .relay import record_of
 
 
 def publish_with(where: Any, *events: Any, delay: float = 0.0) -> None:
@@ -29,6 +28,8 @@ def publish_with(where: Any, *events: Any, delay: float = 0.0) -> None:
     """
     try:
         from skerry.data.enlist import enlist
+
+        from .relay import record_of
     except ImportError:
         raise ConfigError(
             "publishing inside a transaction needs SQLAlchemy: pip install 'skerry[data]'"
