@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 from pamqp.commands import Basic
 
+from skerry.bus import rabbitmq_intake
 from skerry.bus.driver import Driver, Subscription
 from skerry.bus.rabbitmq import RabbitMQ
 from skerry.bus.rabbitmq_envelope import EVENTS
@@ -277,6 +278,51 @@ class TestRabbitMQ(Bus):
                 await delivery.ack()
                 seen[delivery.message.key].append(int(delivery.message.body))
         assert dict(seen) == {f"k{k}": list(range(k, 300, 5)) for k in range(5)}
+
+    async def test_instances_share_partitions(
+        self,
+        driver: Driver,
+        topic: str,
+        subscribe: Subscribe,
+        another: Another,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(rabbitmq_intake, "BALANCE_EVERY", 0.2)
+        subscription = await subscribe()
+        seen: dict[str, list[int]] = defaultdict(list)
+        handled: Counter[int] = Counter()
+        enough = asyncio.Event()
+        drivers = [driver, await another(), await another()]
+
+        async def work(number: int) -> None:
+            async with taking(drivers[number], subscription, 4) as tap:
+                while True:
+                    delivery = await tap.next()
+                    await asyncio.sleep(0.001)
+                    seen[delivery.message.key].append(int(delivery.message.body))
+                    handled[number] += 1
+                    if len(handled) == 3 and min(handled.values()) > 100:
+                        enough.set()
+                    await delivery.ack()
+
+        workers = [asyncio.create_task(work(number)) for number in range(3)]
+        count = 0
+        async with asyncio.timeout(30):
+            while not enough.is_set():
+                await driver.publish(
+                    [one(topic, f"k{n % 40}", body=b"%d" % n) for n in range(count, count + 40)]
+                )
+                count += 40
+                await asyncio.sleep(0.02)
+
+        async def all_handled() -> bool:
+            return sum(map(len, seen.values())) >= count
+
+        await eventually(all_handled)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+        assert dict(seen) == {f"k{k}": list(range(k, count, 40)) for k in range(40)}
 
     async def test_delays_of_any_length_come_when_they_are_due(
         self, driver: Driver, topic: str, subscribe: Subscribe

@@ -161,6 +161,7 @@ class RabbitMQ:
     ) -> AsyncIterator[AsyncIterator[Delivery]]:
         name = subscription.name
         entry = await self._topology.entry(name)
+        queues = queues_of(name, entry)
 
         async def again(message: Message, delay: float, attempts: int) -> None:
             await self._publish_again(name, message, delay, attempts)
@@ -168,13 +169,17 @@ class RabbitMQ:
         async def bury(message: Message, failure: Failure, attempts: int) -> None:
             await letters.bury(self._topology, self._publisher, name, message, failure, attempts)
 
+        async def consumers() -> int:
+            return (await self._counts(queues[0]))[1]
+
         intake = Intake(
             self._consuming,
-            queues_of(name, entry),
+            queues,
             ordered=entry.ordered,
             prefetch=prefetch,
             lease=subscription.lease,
             book=self._book(name),
+            consumers=consumers,
             again=again,
             bury=bury,
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ log = logging.getLogger("skerry.bus")
 _PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 _BURY_AGAIN = 1.0
+BALANCE_EVERY = 5.0
 
 
 class Entry:
@@ -129,6 +131,7 @@ class Intake:
 
     Args:
         lease: seconds after which a delivery that nobody has ended or extended is offered again.
+        consumers: how many intakes there are for this subscription, everywhere.
         again: publishes a message to this subscription, after a delay, with its attempts so far.
         bury: puts one to the dead letters.
     """
@@ -142,6 +145,7 @@ class Intake:
         prefetch: int,
         lease: float,
         book: Book,
+        consumers: Callable[[], Awaitable[int]],
         again: Again,
         bury: Bury,
     ) -> None:
@@ -151,6 +155,7 @@ class Intake:
         self.book = book
         self.again = again
         self.bury = bury
+        self._consumers = consumers
         self.closed = False
         self.ready: deque[Entry] = deque()
         self.out = 0
@@ -160,6 +165,7 @@ class Intake:
         self._timer: asyncio.TimerHandle | None = None
         self._unknown: list[tuple[Entry, int]] = []
         self._looking: asyncio.Task[None] | None = None
+        self._balancing: asyncio.Task[None] | None = None
         stem, *partitions = queues
         self.feeds = [Feed(self, stem, prefetch)]
         self.feeds += [Feed(self, queue, WINDOW, partition=True) for queue in partitions]
@@ -167,6 +173,30 @@ class Intake:
     def start(self) -> None:
         for feed in self.feeds:
             feed.start()
+        if len(self.feeds) > 1:
+            self._balancing = asyncio.create_task(self._balance(), name="balancing")
+
+    async def _balance(self) -> None:
+        """Now and then, let others have what partitions are more than our share.
+
+        RabbitMQ gives a partition to whoever came first and leaves it there; so the first
+        instance has all of them. One that is let go is the next's in the line, and we are last.
+        """
+        partitions = self.feeds[1:]
+        while True:
+            await asyncio.sleep(BALANCE_EVERY * random.uniform(0.8, 1.2))
+            for feed in partitions:
+                feed.stay()  # what could not leave by now has work that takes long
+            busy = [feed for feed in partitions if feed.busy]
+            if len(busy) < 2:
+                continue
+            try:
+                others = await self._consumers()
+            except BusUnavailable:
+                continue
+            share = -(-len(partitions) // max(others, 1))
+            for feed in sorted(busy, key=lambda it: it.out)[: max(0, len(busy) - share)]:
+                feed.leave()
 
     def __aiter__(self) -> Intake:
         return self
@@ -177,7 +207,7 @@ class Intake:
                 raise StopAsyncIteration
             while self.ready and self.out < self._prefetch:
                 entry = self.ready.popleft()
-                if entry.feed is None:
+                if entry.feed is None or entry.feed.parked(entry):
                     continue
                 delivery = RabbitDelivery(entry)
                 self.out += 1
@@ -269,8 +299,7 @@ class Intake:
 
     async def close(self) -> None:
         """Take nothing more. Feeds go as soon as nothing of theirs is out."""
-        self.closed = True
-        self.wake()
+        self._end()
         for feed in self.feeds:
             feed.drain()
         idle = [feed.task for feed in self.feeds if feed.task is not None and not feed.out]
@@ -279,8 +308,7 @@ class Intake:
 
     async def abort(self) -> None:
         """Let go of everything at once; what was acknowledged has been sent before."""
-        self.closed = True
-        self.wake()
+        self._end()
         for feed in self.feeds:
             feed.drain(at_once=True)
         tasks = [feed.task for feed in self.feeds if feed.task is not None]
@@ -288,6 +316,12 @@ class Intake:
             await asyncio.wait(tasks, timeout=3.0)
         for task in tasks:
             task.cancel()
+
+    def _end(self) -> None:
+        self.closed = True
+        self.wake()
+        if self._balancing is not None:
+            self._balancing.cancel()
 
     @property
     def active(self) -> bool:
@@ -306,6 +340,8 @@ class Feed:
         self.closing = False
         self.task: asyncio.Task[None] | None = None
         self._at_once = False
+        self._leaving = False
+        self._parked: list[Entry] = []
         self._tag = f"{queue}.{id(self):x}"
         self._channel: Channel | None = None
         self._entries: dict[int, Entry] = {}
@@ -322,6 +358,32 @@ class Feed:
         self.closing = True
         self._at_once = at_once
         self._dirty.set()
+
+    # -- taking turns -------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether this process is the partition's consumer, and has something of it that does
+        not wait for its time: that must not come earlier."""
+        return bool(self._entries) and not any(entry.held for entry in self._entries.values())
+
+    def leave(self) -> None:
+        """Let another consumer have the queue, as soon as nothing of it is out."""
+        self._leaving = True
+        self._dirty.set()
+
+    def stay(self) -> None:
+        if self._leaving:
+            self._leaving = False
+            parked, self._parked = self._parked, []
+            for entry in parked:
+                self.intake.offer(entry)
+
+    def parked(self, entry: Entry) -> bool:
+        """Whether an entry must not be handed out, since the queue is to be left."""
+        if self._leaving:
+            self._parked.append(entry)
+        return self._leaving
 
     # -- entries ------------------------------------------------------------------------------
 
@@ -453,7 +515,7 @@ class Feed:
                 payload = self._acknowledgements(channel.number)
                 async with reaching("acknowledging"):
                     await channel.write(payload)
-            elif self.closing and (self._at_once or not self.out):
+            elif (self.closing or self._leaving) and (self._at_once or not self.out):
                 await self._note(self.waiting())
                 return
             elif self.closing and not released:
@@ -508,6 +570,8 @@ class Feed:
             if entry.delivery is not None:
                 self._back(entry)
             entry.feed = None
+        self._leaving = False
+        self._parked.clear()
         self._entries.clear()
         self._lanes.clear()
         self._ended.clear()
