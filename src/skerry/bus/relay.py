@@ -212,7 +212,9 @@ class Relay:
         if not claims:
             return
         try:
-            await self._driver.publish([message_of(c.record, self._app) for c in claims], delay=delay)
+            await self._driver.publish(
+                [message_of(c.record, self._app) for c in claims], delay=delay
+            )
         except CallError:
             raise
         except Exception as error:
