@@ -29,6 +29,8 @@ _NAMES = {
     "run": "skerry.app.serve",
     "TestClient": "skerry.app.testclient",
     "TestResponse": "skerry.app.testclient",
+    # call
+    "received": "skerry.clients.received",
     # the bus
     "event": "skerry.bus.event",
     "publish_with": "skerry.bus.publish",

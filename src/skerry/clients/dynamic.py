@@ -25,6 +25,7 @@ from .generate import RESERVED
 from .made import Made, make
 from .operations import read
 from .plan import plan
+from .received import keep
 
 PATH = "/openapi.json"
 
@@ -98,6 +99,7 @@ class DynamicClient:
         operation = self._known(made, name)
         values = operation.bind(args, kwargs)
         response = await self._service(operation.endpoint.request(values))
+        keep(response)
         return await operation.endpoint.read(response, self._app)
 
     def _known(self, made: Made, name: str) -> Any:

@@ -237,13 +237,17 @@ class _Reader:
                 continue
             declared[_status(code, place)] = place.follow().object()
         success = [s for s in declared if s == "2XX" or (isinstance(s, int) and 200 <= s < 300)]
+        headers: dict[str, None] = {}
         for status, place in declared.items():
             if status in success:
                 operation.answers.append(self._answer(status, place, operation))
+                headers.update((name, None) for name, _ in place.children("headers"))
             elif status == "default" and not success:
                 operation.answers.append(self._answer("2XX", place, operation))
             if _is_error(status):
                 operation.raises[status] = self._refusals.read(place, status, operation.id)
+        if told := [name for name in headers if name.lower() != "content-type"]:
+            operation.notes.append(f"Header fields of the answer: {', '.join(told)}.")
         if not operation.answers:
             redirects = [
                 s for s in declared if isinstance(s, int) and s in (301, 302, 303, 307, 308)

@@ -30,6 +30,7 @@ from .endpoint import Endpoint, Redirect
 from .items import Items
 from .oneof import OneOf
 from .parts import Part, cookie, header, idempotency_key, path, query
+from .received import keep
 
 __all__ = [
     "Body",
@@ -121,6 +122,7 @@ class Client:
 
     async def _call(self, endpoint: Endpoint[T], *values: Any) -> T:
         response = await self._service(endpoint.request(values))
+        keep(response)
         body = response.body
         decode = endpoint.decoders.get(response.status)
         if decode is None or body.__class__ is not bytes:
