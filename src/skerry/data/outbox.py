@@ -16,11 +16,11 @@ its row is enough).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
-from sqlalchemy import BindParameter, bindparam, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from skerry.core.clock import Clock
@@ -28,17 +28,19 @@ from skerry.core.clock import Clock
 from . import enlist
 from .database import Database
 from .records import COLUMNS, Record, record
-from .transient import chunks, hasten, write
+from .transient import hasten, write
 
 # How many unsent rows a claim looks at. Behind a long queue of one key it then does not look
 # for other keys any further than this.
 _WINDOW = 2_000
+_SPARE = 4  # times as many as wanted, because others may have locked the first
 _CLEANED_AT_ONCE = 1_000
 
-# What is ahead is seen in a snapshot, which may be a moment older than the locks. It errs on one
-# side only: a row that is unsent there may have been sent since, and is waited for in vain. Rows
-# that were sent stay so, and a row's predecessors were committed before it was written.
-_CLAIMABLE = """
+# First what could be claimed, then locks on as much of it as others have not locked. What is
+# ahead is thus seen a moment before the locks are had. It errs on one side only: a row that was
+# unsent then may have been sent since, and is waited for in vain. Rows that were sent stay so, and
+# a row's predecessors were committed before it was written.
+_LOOK = text("""
     WITH ahead AS (
         SELECT seq, key, claimed_until, lag(seq) OVER (PARTITION BY key ORDER BY seq) AS before
         FROM (
@@ -46,37 +48,40 @@ _CLAIMABLE = """
             WHERE sent IS NULL ORDER BY seq LIMIT :window
         ) AS first
     )
-    SELECT o.seq, ahead.before, {columns}
-    FROM ahead JOIN skerry_outbox AS o ON o.seq = ahead.seq
-    WHERE o.sent IS NULL AND o.claimed_until <= :now AND ahead.key NOT IN (
+    SELECT seq, CASE WHEN key <> '' THEN before END
+    FROM ahead
+    WHERE claimed_until <= :now AND key NOT IN (
         SELECT key FROM ahead WHERE claimed_until > :now AND key <> ''
     )
-    ORDER BY o.seq LIMIT :limit {lock}
-"""
-_COLUMNS = ", ".join(f"o.{name}" for name in COLUMNS)
-_LOCKS = {"postgresql": "FOR UPDATE OF o SKIP LOCKED", "sqlite": ""}
-_SELECTS = {
-    dialect: text(_CLAIMABLE.format(columns=_COLUMNS, lock=lock))
-    for dialect, lock in _LOCKS.items()
-}
-_SEQS: BindParameter[Any] = bindparam("seqs", expanding=True)
+    ORDER BY seq LIMIT :limit
+""")
 _ANY = text("SELECT 1 FROM skerry_outbox WHERE sent IS NULL AND claimed_until <= :now LIMIT 1")
-_CLAIM = text(
-    "UPDATE skerry_outbox SET claimed_by = :who, claimed_until = :until WHERE seq IN :seqs"
-).bindparams(_SEQS)
-_SENT = text("UPDATE skerry_outbox SET sent = :now WHERE seq IN :seqs AND sent IS NULL").bindparams(
-    _SEQS
-)
-_RELEASE = text(
-    "UPDATE skerry_outbox SET claimed_by = '', claimed_until = 0"
-    " WHERE seq IN :seqs AND sent IS NULL AND claimed_by = :who"
-).bindparams(_SEQS)
 _WAITING = text("SELECT count(*), min(time) FROM skerry_outbox WHERE sent IS NULL")
 # Rows are nearly in the order of time: if the first are too young to go, so are the others.
 _CLEAN = text(
     "DELETE FROM skerry_outbox WHERE sent < :before AND seq IN"
     " (SELECT seq FROM skerry_outbox ORDER BY seq LIMIT :limit)"
 )
+
+
+class _Statements:
+    """About many rows, given as one parameter: a list of a thousand takes longer to spell out."""
+
+    def __init__(self, these: str, lock: str = "") -> None:
+        self.lock = text(
+            f"SELECT seq, {', '.join(COLUMNS)} FROM skerry_outbox WHERE {these}"
+            f" AND sent IS NULL AND claimed_until <= :now ORDER BY seq LIMIT :limit {lock}"
+        )
+        update = f"UPDATE skerry_outbox SET {{}} WHERE {these} AND sent IS NULL".format
+        self.claim = text(update("claimed_by = :who, claimed_until = :until"))
+        self.sent = text(update("sent = :now"))
+        self.release = text(update("claimed_by = '', claimed_until = 0") + " AND claimed_by = :who")
+
+
+_STATEMENTS = {
+    "sqlite": _Statements("seq IN (SELECT value FROM json_each(:seqs))"),
+    "postgresql": _Statements("seq = ANY (CAST(:seqs AS bigint[]))", "FOR UPDATE SKIP LOCKED"),
+}
 
 
 class Claim(Struct, frozen=True):
@@ -112,7 +117,8 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock | None = None) -> None:
         self._database = database
         self._clock = clock
-        self._dialect = database.engine.dialect.name
+        self._sqlite = database.engine.dialect.name == "sqlite"
+        self._statements = _STATEMENTS[database.engine.dialect.name]
 
     def on_commit(self, callback: Callable[[], object]) -> Callable[[], None]:
         """See ``enlist.listen``."""
@@ -126,7 +132,7 @@ class Outbox:
             lease: seconds after which they are anybody's again.
         """
         # SQLite's one writer is not to be kept waiting to find that nothing is there.
-        if self._dialect == "sqlite" and not await self._database.read(self._any):
+        if self._sqlite and not await self._database.read(self._any):
             return []
         return await write(self._database, self._claim, limit, who, lease)
 
@@ -155,27 +161,30 @@ class Outbox:
 
     def _claim(self, session: Session, limit: int, who: str, lease: float) -> list[Claim]:
         now = hasten(session, self._clock)
-        bounds = {"now": now, "limit": limit, "window": max(limit, _WINDOW)}
-        rows = session.execute(_SELECTS[self._dialect], bounds).all()
+        ahead = {"now": now, "limit": _SPARE * limit, "window": max(limit, _WINDOW)}
+        before: dict[int, int | None] = dict(session.execute(_LOOK, ahead).all())
+        if not before:
+            return []
+        able = {"now": now, "limit": limit, "seqs": self._list(before)}
         claims: dict[int, Claim] = {}
-        for seq, before, *columns in rows:
-            found = record(columns)
-            if not found.key or before is None or before in claims:
-                claims[seq] = Claim(seq, found)
+        for seq, *columns in session.execute(self._statements.lock, able):
+            if before[seq] is None or before[seq] in claims:
+                claims[seq] = Claim(seq, record(columns))
         if claims:
-            changes = {"who": who, "until": now + lease, "seqs": list(claims)}
-            session.execute(_CLAIM, changes)
+            changes = {"who": who, "until": now + lease, "seqs": self._list(claims)}
+            session.execute(self._statements.claim, changes)
         return list(claims.values())
 
-    def _mark(self, session: Session, seqs: Sequence[int]) -> None:
+    def _mark(self, session: Session, seqs: Iterable[int]) -> None:
         now = hasten(session, self._clock)
-        for chunk in chunks(seqs):
-            session.execute(_SENT, {"now": now, "seqs": chunk})
+        session.execute(self._statements.sent, {"now": now, "seqs": self._list(seqs)})
 
-    def _release(self, session: Session, seqs: Sequence[int], who: str) -> None:
+    def _release(self, session: Session, seqs: Iterable[int], who: str) -> None:
         hasten(session, self._clock)
-        for chunk in chunks(seqs):
-            session.execute(_RELEASE, {"seqs": chunk, "who": who})
+        session.execute(self._statements.release, {"seqs": self._list(seqs), "who": who})
+
+    def _list(self, seqs: Iterable[int]) -> object:
+        return json.dumps(list(seqs)) if self._sqlite else list(seqs)
 
     def _clean(self, session: Session, older_than: float) -> int:
         before = hasten(session, self._clock) - older_than
