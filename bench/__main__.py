@@ -1,4 +1,4 @@
-"""``python -m bench serve|hop|fleet|cli|all [--json FILE] [--rounds N] [--seconds S]``."""
+"""``python -m bench serve|hop|fleet|cli|bus|all [--json FILE] [--rounds N] [--seconds S]``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ NAMES = {
     "hop": "A hop between two apps",
     "fleet": "A fleet of 58 small apps",
     "cli": "The command line",
+    "bus": "The bus",
 }
 PAGE = machine.ROOT / "docs" / "performance.md"
 

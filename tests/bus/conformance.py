@@ -842,6 +842,17 @@ class Bus:
         assert await other.dead(subscription.name) == letters
         await counted(driver, subscription, dead=3)
 
+    async def test_a_failure_may_hold_what_is_no_text(
+        self, driver: Driver, topic: str, subscribe: Subscribe
+    ) -> None:
+        subscription = await subscribe()
+        await driver.publish([one(topic)])
+        async with taking(driver, subscription) as tap:
+            await (await tap.next()).bury(Failure("no file \udcff \x00 🗝", "É", "\udcfe"))
+        (letter,) = await driver.dead(subscription.name)
+        assert letter.failure.reason.startswith("no file ")
+        assert letter.failure.error == "É"
+
     async def test_dead_letters_are_driven_again(
         self, driver: Driver, topic: str, subscribe: Subscribe
     ) -> None:

@@ -271,8 +271,10 @@ class Embedded:
             await self._do(lambda store: store.remove(subscription), durable=True)
 
     def _abandon(self) -> None:
+        """In a forked child, where there is no thread to do anything."""
         if self._writer is not None:
             self._writer.abandon()
+            self._writer = None
         if self._socket is not None:
             self._socket.abandon()
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .embedded_schema import connect
@@ -21,13 +21,14 @@ class Lock:
     """``with lock:`` nobody else has it, in any process. The kernel queues those who wait."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + "-lock")
+        self._folder = path.parent
+        self._path = f"{path}-lock"
         self._file = -1
 
     def __enter__(self) -> None:
         while True:
             if self._file < 0:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._folder.mkdir(parents=True, exist_ok=True)
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             with suppress(FileNotFoundError):
@@ -55,7 +56,7 @@ class File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._log_path = path.with_name(path.name + "-wal")
+        self._names = (str(path), f"{path}-wal")
         self._log = -1
         self._lock = Lock(path)
         self._connection: sqlite3.Connection | None = None
@@ -64,15 +65,16 @@ class File:
         self.fresh = False
 
     def __enter__(self) -> Store:
-        with ExitStack() as held:
-            held.enter_context(self._lock)
+        self._lock.__enter__()
+        try:
             if self._store is not None and self._identity != self._identify():
                 log.warning("%s was removed while in use; beginning another", self._path)
                 with _spared(self._path):
                     self._close_database()
-            store = self._store or self._open()
-            held.pop_all()
-        return store
+            return self._store or self._open()
+        except BaseException:
+            self._lock.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self._lock.__exit__()
@@ -80,16 +82,17 @@ class File:
     def _identify(self) -> object:
         """Which files have these names now; None if one is missing."""
         try:
-            return [(s.st_dev, s.st_ino) for s in map(os.stat, (self._path, self._log_path))]
+            database, its_log = map(os.stat, self._names)
         except FileNotFoundError:
             return None
+        return database.st_ino, database.st_dev, its_log.st_ino
 
     def _open(self) -> Store:
         self._connection = connect(self._path)
         # SQLite makes its log when it first reads. Only the log is ever opened beside SQLite:
         # closing another of its files would undo the locks that it holds on them.
         self._connection.execute("SELECT count(*) FROM subscription").fetchone()
-        self._log = os.open(self._log_path, os.O_RDWR | os.O_CLOEXEC)
+        self._log = os.open(self._names[1], os.O_RDWR | os.O_CLOEXEC)
         folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

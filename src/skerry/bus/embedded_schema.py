@@ -101,7 +101,10 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, 10.0, isolation_level=None, check_same_thread=False)
     try:
         _check(connection, path)
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before there is a table
+        # These two before there is a table. Small pages: most commits change few bytes in several
+        # of them, and each is written whole, and summed.
+        connection.execute("PRAGMA page_size = 2048")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise BusUnavailable(
@@ -114,6 +117,7 @@ def connect(path: Path) -> sqlite3.Connection:
             "checkpoint_fullfsync = ON",
             "temp_store = MEMORY",
             "cache_size = -16000",
+            "wal_autocheckpoint = 4000",
             "journal_size_limit = 67108864",
         ):
             connection.execute(f"PRAGMA {setting}")

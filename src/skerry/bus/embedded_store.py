@@ -567,7 +567,8 @@ class Store:
         """Return space to the file system where most of the file is unused."""
         (unused,), (size,) = self._one("PRAGMA freelist_count"), self._one("PRAGMA page_count")
         if unused > _VACUUM_FROM and unused > size // 2:
-            self._run(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            for _ in range(pages):  # each execution steps once, and that is a page
+                self._run("PRAGMA incremental_vacuum(1)")
 
 
 def new_consumer() -> int:

@@ -56,9 +56,9 @@ class Op:
 
     @property
     def turn(self) -> int:
-        """Its place in a group: what ends before what begins, so that a claim sees it all."""
+        """Its place in a group: what ends first, what begins last, and sees all the rest."""
         kind = type(self.work)
-        return 1 if kind is End else 2 if kind is Publish else 3 if kind is Claim else 0
+        return 0 if kind is End else 2 if kind is Publish else 3 if kind is Claim else 1
 
 
 class Writer:
@@ -205,9 +205,10 @@ class Writer:
 def _transact(store: Store, ops: Sequence[Op]) -> tuple[list[Any], list[Peer]]:
     """Carry out ``ops``, which are in order of their turns; results, and whom to wake."""
     store.begin()
-    results: list[Any] = [op.work(store) for op in ops if callable(op.work)]
+    results: list[Any] = []
     if ends := [op.work for op in ops if isinstance(op.work, End)]:
         results += store.end(ends)
+    results += [op.work(store) for op in ops if callable(op.work)]
     if publishes := [op.work for op in ops if isinstance(op.work, Publish)]:
         store.publish(publishes)
         results += [None] * len(publishes)

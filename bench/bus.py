@@ -1,0 +1,12 @@
+"""What the bus carries: each driver's rows in a module of its own, by the same workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import bus_embedded
+from .rows import Report
+
+
+def run(report: Report, rounds: int, seconds: float, say: Callable[[str], None]) -> None:
+    bus_embedded.run(report, rounds, seconds, say)
