@@ -28,6 +28,7 @@ from .pythonic import (
     PyProblem,
     PyRecord,
 )
+from .reach import cyclic_aliases, reachable
 from .refusals import GENERAL
 from .shapes import (
     NO_DEFAULT,
@@ -49,7 +50,7 @@ from .shapes import (
     TupleOf,
     Union,
 )
-from .tags import inside, single, tags_of
+from .tags import single, tags_of
 
 _CORE = {
     (cls.type, cls.status): cls
@@ -117,27 +118,31 @@ class _Planner:
             for key, refusal in api.refusals.items()
             if not standalone and (said := (refusal.type, refusal.status or 0)) in _CORE
         }
-        self._sent = self._reachable(
-            o.payload.shape for o in api.operations if o.payload is not None
+        self._sent = reachable(
+            api, (o.payload.shape for o in api.operations if o.payload is not None)
         )
-        self._uploaded = self._reachable(
-            o.payload.shape
-            for o in api.operations
-            if o.payload is not None and o.payload.kind == "multipart"
+        self._uploaded = reachable(
+            api,
+            (
+                o.payload.shape
+                for o in api.operations
+                if o.payload is not None and o.payload.kind == "multipart"
+            ),
         )
-        self._asked = self._reachable(a.shape for o in api.operations for a in o.arguments)
-        self._received = self._reachable(
+        self._asked = reachable(api, (a.shape for o in api.operations for a in o.arguments))
+        self._received = reachable(
+            api,
             [a.shape for o in api.operations for a in o.answers]
             + [
                 f.shape
                 for key, refusal in api.refusals.items()
                 if key not in self._problem_classes
                 for f in refusal.fields
-            ]
+            ],
         )
 
     def run(self) -> None:
-        cyclic = set(self._cyclic_aliases())
+        cyclic = set(cyclic_aliases(self._api))
         tags = tags_of(self._api)
         wanted = self._sent | self._received | self._asked
         for key, named in self._api.named.items():
@@ -191,39 +196,6 @@ class _Planner:
                 self._plan.classes[f"union {name}"] = PyAlias(name, "", shape)
                 return Ref(f"union {name}")
         return shape
-
-    def _reachable(self, shapes: Iterable[Shape]) -> set[str]:
-        found: set[str] = set()
-        queue = list(shapes)
-        while queue:
-            shape = queue.pop()
-            if isinstance(shape, Ref) and shape.key not in found:
-                found.add(shape.key)
-                named = self._api.named.get(shape.key)
-                if isinstance(named, Record):
-                    queue += [f.shape for f in named.fields]
-                elif isinstance(named, Alias):
-                    queue.append(named.shape)
-            else:
-                queue += inside(shape)
-        return found
-
-    def _cyclic_aliases(self) -> Iterator[str]:
-        """Unions that contain themselves without a record between: no type can say that."""
-        for key, named in self._api.named.items():
-            if isinstance(named, Alias):
-                seen: set[str] = set()
-                queue: list[Shape] = [named.shape]
-                while queue:
-                    shape = queue.pop()
-                    if isinstance(shape, Ref) and shape.key not in seen:
-                        seen.add(shape.key)
-                        inner = self._api.named.get(shape.key)
-                        queue += [inner.shape] if isinstance(inner, Alias) else []
-                    else:
-                        queue += inside(shape)
-                if key in seen:
-                    yield key
 
     def _record(self, key: str, record: Record, name: str, tag: tuple[str, str] | None) -> PyRecord:
         if key in self._core:
