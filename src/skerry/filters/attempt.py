@@ -8,10 +8,10 @@ from skerry.core.clock import Clock, system
 from skerry.core.context import current
 from skerry.core.errors import AttemptTimeout
 from skerry.core.service import Service
-from skerry.core.timeout import Timeout
 from skerry.core.wire import Request, Response
 
 from .numbers import refuse_odd
+from .timeout import Timeout
 
 
 @dataclass(frozen=True, slots=True)

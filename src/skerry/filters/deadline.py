@@ -14,11 +14,11 @@ from skerry.core.clock import Clock, system
 from skerry.core.context import Context, attach, current, detach
 from skerry.core.errors import DeadlineExceeded
 from skerry.core.service import Service
-from skerry.core.timeout import Timeout
 from skerry.core.wire import Request, Response, Stream
 
 from .numbers import refuse_odd
 from .streams import limit
+from .timeout import Timeout
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 from skerry.core.clock import Clock
 from skerry.core.errors import DeadlineExceeded
-from skerry.core.timeout import Timeout
 from skerry.core.wire import Stream
+
+from .timeout import Timeout
 
 
 def limit(body: Stream, first: float, idle: float | None, app: str, clock: Clock) -> None:

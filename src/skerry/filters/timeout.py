@@ -14,7 +14,7 @@ import threading
 from asyncio import CancelledError, current_task
 from types import TracebackType
 
-from .clock import Clock, Timer, system
+from skerry.core.clock import Clock, Timer, system
 
 TICK = 0.008
 """Seconds in a bucket: how late an expiry can be."""

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from skerry.core.clock import ManualClock, system
-from skerry.core.timeout import TICK, Timeout, _look_around
+from skerry.filters.timeout import TICK, Timeout, _look_around
 
 
 async def forever() -> None:
