@@ -24,7 +24,6 @@ from skerry.core.errors import BusUnavailable, Unconfirmed
 from .conformance import (
     FAILURE,
     LONG,
-    SHORT,
     Another,
     Bus,
     Place,
@@ -75,7 +74,7 @@ class TestRabbitMQ(Bus):
     ) -> None:
         """It is: and for those who have come since. It is routed when it is due."""
         first = await subscribe()
-        await driver.publish([one(topic, body=b"1")], delay=SHORT)
+        await driver.publish([one(topic, body=b"1")], delay=2.0)
         second = await subscribe()
         assert await bodies(driver, first, 1) == [b"1"]
         assert await bodies(driver, second, 1) == [b"1"]

@@ -27,7 +27,7 @@ from functools import partial
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from skerry.core.clock import system
-from skerry.core.errors import BusUnavailable
+from skerry.core.errors import BusUnavailable, Unconfirmed
 
 from . import rabbitmq_letters as letters
 from .driver import DeadLetter, Delivery, Failure, QueueInfo, Subscription
@@ -48,6 +48,7 @@ from .rabbitmq_topology import Entry, Topology, dead_queue, queues_of
 log = logging.getLogger("skerry.bus")
 
 _QUIET = 60.0
+_MOST_DELAYED = 10_000  # for each topic, that this process remembers
 
 
 class RabbitMQ:
@@ -97,7 +98,7 @@ class RabbitMQ:
     async def _declare_again(self) -> None:
         try:
             await self._declare(list(self._declared.values()))
-        except (BusUnavailable, OSError) as error:
+        except (BusUnavailable, Unconfirmed) as error:
             log.warning("declaring subscriptions again: %s", error)
 
     # -- publishing ---------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class RabbitMQ:
     async def _counts(self, queue: str) -> tuple[int, int]:
         """Messages that wait in a queue, and its consumers."""
         try:
-            async with self._topology.channel(f"looking at {queue}") as channel:
+            async with self._topology.channel(f"looking at {queue}", answers=True) as channel:
                 found = await channel.queue_declare(queue, passive=True)
         except ChannelNotFoundEntity:
             return 0, 0
@@ -260,7 +261,8 @@ class RabbitMQ:
             count += intake.drop()
         for queue in [dead_queue(subscription)] if dead else queues_of(subscription, entry):
             with contextlib.suppress(ChannelNotFoundEntity):
-                async with self._topology.channel(f"purging {queue}") as channel:
+                purging = self._topology.channel(f"purging {queue}", answers=True)
+                async with purging as channel:
                     count += (await channel.queue_purge(queue)).message_count or 0
         return count
 
@@ -269,14 +271,21 @@ class RabbitMQ:
         await self._topology.forget(subscription)
 
     def _note_delayed(self, topic: str, delay: float) -> None:
-        heapq.heappush(self._delayed.setdefault(topic, []), system.now() + delay)
+        due = self._delayed.setdefault(topic, [])
+        heapq.heappush(due, system.now() + delay)
+        _drop_until(due, system.now())
+        del due[_MOST_DELAYED:]
 
     def _count_delayed(self, name: str, topics: Sequence[str]) -> int:
         """What this process has put onto the ladder for a subscription, and is still there."""
         count = 0
         for topic in ("=" + name, *topics):
             due = self._delayed.get(topic, [])
-            while due and due[0] <= system.now():
-                heapq.heappop(due)
+            _drop_until(due, system.now())
             count += len(due)
         return count
+
+
+def _drop_until(due: list[float], now: float) -> None:
+    while due and due[0] <= now:
+        heapq.heappop(due)

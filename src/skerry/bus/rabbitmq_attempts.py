@@ -63,9 +63,10 @@ class Book:
     async def read(self) -> dict[str, int]:
         """Everything in it; of a message that is there several times, the latest."""
         known: dict[str, int] = {}
+        reading = self._topology.channel("reading attempts", patience=60.0, answers=True)
         async with self._topology.lock(self._queue):
             try:
-                async with self._topology.channel("reading attempts", patience=60.0) as channel:
+                async with reading as channel:
                     while True:
                         got = await channel.basic_get(self._queue)
                         if not isinstance(got.delivery, Basic.GetOk):

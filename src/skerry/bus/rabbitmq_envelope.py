@@ -49,7 +49,9 @@ def routing_key(topic: str, key: str) -> str:
     The number is ``crc32(key) % 8``, which any publisher can compute. No topic has upper-case
     letters, so none is another's partition.
     """
-    return partition(topic, crc32(key.encode()) % PARTITIONS) if key else topic
+    return (
+        partition(topic, crc32(key.encode("utf-8", "surrogatepass")) % PARTITIONS) if key else topic
+    )
 
 
 def partition(stem: str, number: int) -> str:

@@ -29,7 +29,7 @@ from .driver import Failure, LeaseLost
 from .message import Message
 from .rabbitmq_attempts import Book, mark_of
 from .rabbitmq_envelope import ATTEMPTS, WINDOW, count_of, message_of
-from .rabbitmq_link import ANSWERS, Channel, Link, reaching
+from .rabbitmq_link import Channel, Link, reaching
 from .rabbitmq_topology import hang_up
 
 log = logging.getLogger("skerry.bus")
@@ -477,8 +477,6 @@ class Feed:
             began = time.monotonic()
             try:
                 await self._consume()
-            except ANSWERS as error:
-                log.warning("%s cannot be consumed: %s", self.queue, error)
             except BusUnavailable as error:
                 if self.intake.link.up:  # or the link has said so
                     log.warning("%s: %s", self.queue, error)

@@ -89,9 +89,12 @@ async def redrive(
 ) -> int:
     """Publish dead letters to their subscription again; first they are there, then gone here."""
     queue, wanted, count = dead_queue(subscription), set(ids), 0
+    if not wanted:
+        return 0
     async with topology.lock(queue):
+        what = f"reading {queue}"
         try:
-            async with topology.channel("reading dead letters", patience=None) as channel:
+            async with topology.channel(what, patience=None, answers=True) as channel:
                 async for it in _taken(channel, queue):
                     if it.message.id not in wanted:
                         continue
@@ -122,8 +125,9 @@ async def look(topology: Topology, queue: str, limit: int, book: Book | None = N
     all of that is taken, to be returned in the order it has.
     """
     found: list[Found] = []
+    what = f"looking into {queue}"
     try:
-        async with topology.channel(f"looking into {queue}", patience=60.0) as channel:
+        async with topology.channel(what, patience=60.0, answers=True) as channel:
             async for it in _taken(channel, queue):
                 found.append(it)
                 if len(found) >= limit and not it.again:
@@ -204,7 +208,13 @@ def _bounded(failure: Failure) -> Failure:
     stack = failure.stack
     if len(stack) > _LONGEST_STACK:
         stack = stack[: _LONGEST_STACK // 4] + "\n…\n" + stack[-_LONGEST_STACK * 3 // 4 :]
-    return replace(failure, reason=failure.reason[:_LONGEST_REASON], stack=stack)
+    reason = failure.reason[:_LONGEST_REASON]
+    return Failure(_text(reason), _text(failure.error), _text(stack), failure.permanent)
+
+
+def _text(text: str) -> str:
+    """As it is, but for what is no text: bytes of file names in an error, say."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _letter(subscription: str, found: Found) -> DeadLetter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -89,9 +90,12 @@ class Channel(aiormq.Channel):
 
 
 @asynccontextmanager
-async def reaching(what: str, patience: float | None = PATIENCE) -> AsyncIterator[None]:
-    """Whatever aiormq raises inside becomes ``BusUnavailable``, after ``patience`` at the latest;
-    but ``ANSWERS`` are raised as they are.
+async def reaching(
+    what: str, patience: float | None = PATIENCE, *, answers: bool = False
+) -> AsyncIterator[None]:
+    """Whatever aiormq raises inside becomes ``BusUnavailable``, after ``patience`` at the latest.
+
+    With ``answers``, ``ANSWERS`` are raised as they are.
 
     aiormq also cancels those who wait on a connection that ends; that is no cancellation of
     the task, and is told apart here.
@@ -106,9 +110,9 @@ async def reaching(what: str, patience: float | None = PATIENCE) -> AsyncIterato
         raise BusUnavailable(f"{what}: the connection was lost") from error
     except TimeoutError as error:
         raise BusUnavailable(f"{what}: no answer from RabbitMQ in {patience:g} s") from error
-    except ANSWERS:
-        raise
     except (AMQPError, OSError, RuntimeError, EOFError) as error:
+        if answers and isinstance(error, ANSWERS):
+            raise
         raise BusUnavailable(f"{what}: {_said(error)}") from error
 
 
@@ -175,7 +179,7 @@ class Link:
             return await self._open(connection, confirms)
 
     async def _open(self, connection: aiormq.Connection, confirms: bool = False) -> Channel:
-        number = max(connection.channels, default=0) + 1
+        number = next(n for n in itertools.count(1) if n not in connection.channels)
         channel = Channel(connection, number, frame_buffer=100, publisher_confirms=confirms)
         connection.channels[number] = channel
         await channel.open()
@@ -201,8 +205,11 @@ class Link:
                         channel = await self._open(connection)
                         await self._prepare(channel)
                         await channel.close()
-            except BusUnavailable as error:
+            except Exception as error:  # also what we do not know of: this has to go on
                 await _quietly(connection.close())
+                if not isinstance(error, BusUnavailable):
+                    log.exception("connecting to %s", self)
+                    error = BusUnavailable(f"{self}: {error!r}")
                 if self._error is None:
                     log.warning("%s; trying again until it is there", error)
                 self._become(None, error)

@@ -20,6 +20,7 @@ from .rabbitmq_topology import Topology
 log = logging.getLogger("skerry.bus")
 
 _IDLE = 0.3
+_AGAIN = 5.0
 
 
 async def move(
@@ -49,8 +50,7 @@ async def move(
             return
         except (BusUnavailable, Unconfirmed) as error:
             log.warning("moving %s: %s", queue, error)
-        if empty_since is not None:
-            await asyncio.sleep(min(quiet, 5.0) or 0.01)
+        await asyncio.sleep(min(quiet, _AGAIN))
 
 
 async def _portion(topology: Topology, publisher: Publisher, subscription: str, queue: str) -> int:
@@ -58,7 +58,7 @@ async def _portion(topology: Topology, publisher: Publisher, subscription: str, 
     batch: list[Outgoing] = []
     arrived = asyncio.Event()
 
-    async with topology.channel(f"moving {queue}", patience=None) as channel:
+    async with topology.channel(f"moving {queue}", patience=None, answers=True) as channel:
         channel.deliver = _collector(subscription, batch, arrived)
         await channel.basic_qos(prefetch_count=WINDOW)
         await channel.basic_consume(queue, _nothing)
@@ -91,7 +91,7 @@ def _collector(
 
 
 async def _is_unused(topology: Topology, queue: str) -> bool:
-    async with topology.channel(f"looking at {queue}") as channel:
+    async with topology.channel(f"looking at {queue}", answers=True) as channel:
         found = await channel.queue_declare(queue, passive=True)
     return not found.message_count and not found.consumer_count
 

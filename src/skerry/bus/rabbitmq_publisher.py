@@ -62,11 +62,9 @@ class _Batch:
         self.refused += isinstance(error, DeliveryError)
         self.set_result(None)
 
-    def lose(self) -> None:
+    def lose(self, why: str) -> None:
         if not self.future.done():
-            self.future.set_exception(
-                Unconfirmed("the connection was lost before RabbitMQ had confirmed")
-            )
+            self.future.set_exception(Unconfirmed(f"RabbitMQ had not yet confirmed: {why}"))
             self.future.exception()  # whoever waits gets it; nobody has to
 
 
@@ -145,7 +143,7 @@ class Publisher:
                 self._lose(channel)
             channel = await self._link.channel(confirms=True)
             channel.returned = self._returned
-            channel.closing.add_done_callback(lambda _: self._lose(channel))
+            channel.closing.add_done_callback(lambda closed: self._lose(channel, closed))
             self._channel = channel
         return channel
 
@@ -168,13 +166,15 @@ class Publisher:
         if (books := self._mandatory.get(message_id)) is not None:
             books.returned = True
 
-    def _lose(self, channel: Channel) -> None:
+    def _lose(self, channel: Channel, closed: asyncio.Future[Any] | None = None) -> None:
         if self._channel is not channel:
             return
+        error = None if closed is None or closed.cancelled() else closed.exception()
+        why = str(error or "") or "the connection was lost"
         self._channel = None
         channel.confirmations.clear()
         for books in self._waiting:
-            books.lose()
+            books.lose(why)
         if not channel.is_closed:
             channel.connection.create_task(channel.close())
 

@@ -216,7 +216,7 @@ class Topology:
     async def _make_queues(self, name: str, entry: Entry) -> Entry:
         while True:
             try:
-                async with self.channel("declaring queues") as channel:
+                async with self.channel("declaring queues", answers=True) as channel:
                     plain = _durable(channel)
                     single = {**plain, "x-single-active-consumer": True}
                     for number, queue in enumerate(queues_of(name, entry)):
@@ -312,11 +312,13 @@ class Topology:
     # -- locks, channels and the registry -----------------------------------------------------
 
     @asynccontextmanager
-    async def channel(self, what: str, *, patience: float | None = 20.0) -> AsyncIterator[Channel]:
-        """A channel for a few calls."""
+    async def channel(
+        self, what: str, *, patience: float | None = 20.0, answers: bool = False
+    ) -> AsyncIterator[Channel]:
+        """A channel for a few calls; see ``reaching``."""
         channel = await self._link.channel()
         try:
-            async with reaching(what, patience):
+            async with reaching(what, patience, answers=answers):
                 yield channel
         finally:
             await hang_up(channel)
@@ -342,7 +344,7 @@ class Topology:
         deadline = loop.time() + _LOCK_WITHIN
         while True:
             try:
-                async with self.channel("locking") as channel:
+                async with self.channel("locking", answers=True) as channel:
                     await channel.queue_declare(queue, exclusive=True)
             except ChannelLockedResource:
                 if loop.time() > deadline:
@@ -383,7 +385,7 @@ class Topology:
 
     async def _is_missing(self, queue: str) -> bool:
         try:
-            async with self.channel("looking for a queue") as channel:
+            async with self.channel("looking for a queue", answers=True) as channel:
                 await channel.queue_declare(queue, passive=True)
         except ChannelNotFoundEntity:
             return True
