@@ -34,16 +34,20 @@ KEPT = 14 * 86_400.0
 """Seconds for which an event is remembered, by default."""
 
 _CLEANED_AT_ONCE = 1_000
+_LOCKED = 0.1  # seconds after which to ask again about a row that is being finished
 
 _ROW = " WHERE subscription = :subscription AND id = :id"
 _MINE = _ROW + " AND token = :token AND state = 'begun'"
+# Without ON CONFLICT two at once would collide; without NOT EXISTS, a row that a transaction is
+# finishing would be waited for.
 _INSERT = text(
     "INSERT INTO skerry_inbox (subscription, id, attempts, token, until, state, seen)"
-    " VALUES (:subscription, :id, 1, :token, :until, 'begun', :now) ON CONFLICT DO NOTHING"
+    " SELECT :subscription, :id, 1, :token, :until, 'begun', :now"
+    " WHERE NOT EXISTS (SELECT 1 FROM skerry_inbox" + _ROW + ") ON CONFLICT DO NOTHING"
 )
-_READ = "SELECT attempts, token, until, state FROM skerry_inbox" + _ROW
-_LOCK = {"sqlite": text(_READ), "postgresql": text(_READ + " FOR UPDATE")}
-_LOCK_OR_SKIP = {"sqlite": text(_READ), "postgresql": text(_READ + " FOR UPDATE SKIP LOCKED")}
+_SELECT = "SELECT attempts, token, until, state FROM skerry_inbox" + _ROW
+_READ = text(_SELECT)
+_LOCK = {"sqlite": _READ, "postgresql": text(_SELECT + " FOR UPDATE SKIP LOCKED")}
 _TAKE = text(
     "UPDATE skerry_inbox SET attempts = :attempts, token = :token, until = :until,"
     " state = 'begun'" + _ROW
@@ -170,12 +174,16 @@ class Inbox:
         held = {**key, "token": token, "until": now + lease}
         if session.execute(_INSERT, {**held, "now": now}).rowcount:  # type: ignore[attr-defined]
             return Begun(1)
-        row = session.execute(_LOCK[self._dialect], key).first()
+        # A row that is locked is not waited for: a transaction that finishes it may take long.
+        locked = session.execute(_LOCK[self._dialect], key).first()
+        row = locked or session.execute(_READ, key).first()
         if row is None:  # deleted, or committed after our snapshot was taken
             raise Again
         attempts, holder, until, state = row
         if state == "done":
             return Done()
+        if locked is None:
+            return Busy(max(until - now, _LOCKED))
         if state == "dead":
             if not revive:
                 return Dead(attempts)
@@ -193,8 +201,8 @@ class Inbox:
         now = hasten(session, self._clock)
         key = {"subscription": subscription, "id": id}
         # Whoever has it locked is about to finish it, or to take it: the next beat will know.
-        row = session.execute(_LOCK_OR_SKIP[self._dialect], key).first()
-        if row is None and session.execute(_LOCK["sqlite"], key).first() is not None:
+        row = session.execute(_LOCK[self._dialect], key).first()
+        if row is None and session.execute(_READ, key).first() is not None:
             return
         if row is None or row.token != token or row.state == "dead":
             raise Fenced(f"{id} is no longer ours for {subscription}")
@@ -213,7 +221,7 @@ class Inbox:
 def finish(session: Session, subscription: str, id: str, token: str) -> None:
     """The event is done, if this transaction commits.
 
-    On PostgreSQL whoever else wants the event waits for this transaction from here on.
+    On PostgreSQL whoever else wants the event is told from here on that somebody is at it.
 
     Raises:
         Fenced: it is no longer ``token``'s; the transaction must be rolled back.
