@@ -25,6 +25,12 @@ from skerry.fleet.backings import BackingError, Launch, backing_for
 from skerry.fleet.rabbitmq import RabbitMQ as Backing
 from skerry.spec import BackingSpec, Fleet
 
+# Tests that are killed must not leave a server behind.
+_WATCH = """
+while kill -0 {us}; do kill -0 {group} || exit; sleep 1; done 2>/dev/null
+kill -KILL -- -{group}
+"""
+
 
 class Server:
     """RabbitMQ in a folder of its own. Its methods block."""
@@ -38,6 +44,7 @@ class Server:
         self._log = root / "log"
         self._launch: Launch | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -55,6 +62,8 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
+        watch = _WATCH.format(us=os.getpid(), group=self._process.pid)
+        self._watcher = subprocess.Popen(["/bin/sh", "-c", watch], start_new_session=True)
         deadline = time.monotonic() + 60
         while not asyncio.run(self._backing.ready()):
             assert self._process.poll() is None, self._log.read_text()[-2000:]
@@ -75,6 +84,9 @@ class Server:
         except ProcessLookupError:
             pass
         self._process.wait()
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.wait()
 
     def restart(self, *, kill: bool = False) -> None:
         self.stop(kill=kill)
