@@ -20,7 +20,7 @@ import pytest
 
 from skerry.bus import embedded, embedded_store, embedded_wake
 from skerry.bus.driver import Subscription
-from skerry.bus.embedded import Embedded, file_of
+from skerry.bus.embedded import Embedded
 from skerry.bus.embedded_file import File
 from skerry.bus.embedded_store import ACK, Claim, End, Publish, Store
 from skerry.bus.embedded_wake import Socket, gone
@@ -189,20 +189,6 @@ async def test_a_socket_knows_when_it_may_have_missed_something(tmp_path: Path) 
 
 
 # The file
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("sqlite:///bus.db", "bus.db"),
-        ("sqlite:///.skerry/bus%20one.db", ".skerry/bus one.db"),
-        ("sqlite:////var/lib/bus.db", "/var/lib/bus.db"),
-        ("/var/lib/bus.db", "/var/lib/bus.db"),
-        (Path("bus.db"), "bus.db"),
-    ],
-)
-def test_a_file_is_named_by_url_or_path(url: str | Path, found: str) -> None:
-    assert file_of(url) == Path(found)
 
 
 async def test_it_is_made_for_its_owner_alone(path: Path) -> None:

@@ -24,6 +24,18 @@ def test_urls_of_files() -> None:
     assert absolute("amqp://h/v", Path("/a")) == "amqp://h/v"
 
 
+def test_a_file_may_be_less_durable() -> None:
+    url = absolute("sqlite:///bus.db?durability=process", Path("/a"))
+    assert url == "sqlite:////a/bus.db?durability=process"
+    driver = driver_of(url)
+    assert isinstance(driver, Embedded)
+    assert (driver.path, driver.durability) == (Path("/a/bus.db"), "process")
+    assert driver_of("sqlite:///bus.db").durability == "power"  # type: ignore[attr-defined]
+    for settings in ("durability=none", "durability=", "sync=off", "durability=power&sync=off"):
+        with pytest.raises(ConfigError, match="its only setting is durability"):
+            driver_of(f"sqlite:///bus.db?{settings}")
+
+
 @pytest.mark.parametrize("url", ["kafka://x", "sqlite://x", "sqlite:///", "bus.db", ""])
 def test_what_is_no_bus_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=f"{url}' is no bus: it is sqlite:///"):

@@ -23,7 +23,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from msgspec import json
 
@@ -50,14 +49,13 @@ class Embedded:
     """A driver on a file; see ``Driver`` for what its methods do.
 
     Args:
-        path: of the file, or ``sqlite:///relative`` or ``sqlite:////absolute``. It and its
-            folder are made when they are not there.
+        path: of the file. It and its folder are made when they are not there.
         durability: what an accepted message survives; see the module.
     """
 
     def __init__(self, path: str | Path, *, durability: Durability = "power") -> None:
-        self.path = file_of(path)
-        self._durability: Durability = durability
+        self.path = Path(path)
+        self.durability: Durability = durability
         self._declared: dict[str, Subscription] = {}
         self._feeds: dict[int, Feed] = {}
         self._writer: Writer | None = None
@@ -72,7 +70,7 @@ class Embedded:
             return
         loop = asyncio.get_running_loop()
         self._writer = Writer(
-            self.path, self._durability, self._prepare, self._woken, self._departed
+            self.path, self.durability, self._prepare, self._woken, self._departed
         )
         _open.add(self)
         try:
@@ -277,13 +275,6 @@ class Embedded:
             self._writer = None
         if self._socket is not None:
             self._socket.abandon()
-
-
-def file_of(url: str | Path) -> Path:
-    """``sqlite:///bus.db`` or a path, as a path."""
-    if isinstance(url, str) and url.startswith("sqlite:"):
-        return Path(unquote(urlsplit(url).path)[1:])
-    return Path(url)
 
 
 def _settle(done: asyncio.Future[Any], result: Any) -> None:

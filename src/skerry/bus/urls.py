@@ -1,12 +1,12 @@
 """Where a bus is, as a URL: ``sqlite:///a/file.db``, ``sqlite:////an/absolute/file.db``,
-``amqp://user:password@host:5672/vhost``.
+``sqlite:///a/file.db?durability=process``, ``amqp://user:password@host:5672/vhost``.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 from skerry.core.errors import ConfigError
 
@@ -26,7 +26,11 @@ def driver_of(url: str) -> Driver:
     if path is not None and path.name:
         from .embedded import Embedded
 
-        return Embedded(path)
+        settings = parse_qs(url.partition("?")[2], keep_blank_values=True)
+        match settings.pop("durability", ["power"]):
+            case [("power" | "process") as durability] if not settings:
+                return Embedded(path, durability=durability)
+        raise ConfigError(f"{url!r}: its only setting is durability, which is power or process")
     if scheme in ("amqp", "amqps"):
         try:
             from .rabbitmq import RabbitMQ
@@ -42,7 +46,7 @@ def path_of(url: str) -> Path | None:
     """The file of an embedded bus; None for one that is a server."""
     if not url.startswith("sqlite:///"):
         return None
-    return Path(unquote(url.removeprefix("sqlite:///")))
+    return Path(unquote(url.removeprefix("sqlite:///").partition("?")[0]))
 
 
 def file_url(path: Path) -> str:
@@ -52,7 +56,10 @@ def file_url(path: Path) -> str:
 def absolute(url: str, folder: Path) -> str:
     """The same bus, whatever folder somebody is in; the file's is ``folder`` where it has none."""
     path = path_of(url)
-    return url if path is None else file_url(folder / path)
+    if path is None:
+        return url
+    _, mark, settings = url.partition("?")
+    return file_url(folder / path) + mark + settings
 
 
 def shown(url: str) -> str:
