@@ -73,10 +73,10 @@ class TestConstraints:
     @pytest.mark.parametrize("text", ["1e999999999999", "-1e999999999999", "0e-999999999999"])
     def test_huge_exponents_cost_nothing(self, text: str) -> None:
         type = Annotated[Decimal, Meta(multiple_of=0.01)]
-        start = time.perf_counter()
+        start = time.process_time()
         Codec.of(type).decode(text.encode())
         assert faults(type, b"1e-999999999999")
-        assert time.perf_counter() - start < 0.5
+        assert time.process_time() - start < 0.5
 
     def test_rules_on_containers(self) -> None:
         type = Annotated[set[int], Len(2, 3)]

@@ -109,16 +109,16 @@ class TestFaults:
 
     def test_a_late_fault_in_a_large_body_is_found_in_time(self) -> None:
         body = b"[" + b"1," * 200_000 + b"null]"
-        start = time.perf_counter()
+        start = time.process_time()
         assert faults(list[int], body) == {"#/200000": "expected an integer, got null"}
-        assert time.perf_counter() - start < 3
+        assert time.process_time() - start < 3
 
     def test_so_is_one_in_a_large_mapping(self) -> None:
         body = b"{%s}" % b",".join(b'"%d":1' % n for n in range(60_000))
         body = body[:-1] + b',"x":1}'
-        start = time.perf_counter()
+        start = time.process_time()
         assert faults(dict[int, int], body).keys() == {"#/x"}
-        assert time.perf_counter() - start < 3
+        assert time.process_time() - start < 3
 
     @pytest.mark.parametrize("depth", [50, 100, 300, 900, 100_000])
     def test_deep_nesting(self, depth: int) -> None:
@@ -130,9 +130,9 @@ class TestFaults:
         body = b'{"children":[' + b"{}," * 50_000 + b'{"weight":-1}]}'
         for _ in range(60):
             body = b'{"children":[{},' + body + b"]}"
-        start = time.perf_counter()
+        start = time.process_time()
         assert "there may be more" in faults(Node, body)["#"]
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
     def test_a_repeated_member(self) -> None:
         """The last one counts, and each has to fit."""

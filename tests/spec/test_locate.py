@@ -225,6 +225,6 @@ def test_any_bytes_end_without_an_error(raw: bytes) -> None:
     "text", ["a = " + "[" * 100_000, "a = " + "{b=" * 30_000, '"""' * 20_000, "a = " + "," * 50_000]
 )
 def test_depth_and_length_cost_little(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     locate(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
