@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 
-from skerry.bus import embedded, embedded_store, embedded_wake
+from skerry.bus import embedded, embedded_upkeep, embedded_wake
 from skerry.bus.driver import Subscription
 from skerry.bus.embedded import Embedded
 from skerry.bus.embedded_file import File
-from skerry.bus.embedded_store import ACK, Claim, End, Publish, Store
+from skerry.bus.embedded_ops import ACK, Claim, End, Publish
+from skerry.bus.embedded_store import Store
 from skerry.bus.embedded_wake import Socket, gone
 from skerry.core.errors import BusUnavailable, Unconfirmed
 
@@ -249,9 +250,24 @@ async def test_a_file_that_may_not_be_written_says_so(path: Path) -> None:
         await Embedded(path).open()
 
 
+async def test_a_sqlite_that_is_too_old_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.raises(BusUnavailable, match=r"SQLite is .*; the bus needs 3\.33"):
+        await Embedded(path).open()
+
+
+async def test_consuming_what_is_not_declared_says_so(path: Path) -> None:
+    async with opened(path) as driver:
+        with pytest.raises(BusUnavailable, match=r"there is no subscription 'other\.book'"):
+            async with driver.consume(Subscription("other.book", ("settled",)), 1):
+                pass
+
+
 async def test_a_full_disk_refuses_and_loses_nothing(path: Path) -> None:
     async with opened(path) as driver:
-        await driver._do(lambda store: store._run("PRAGMA max_page_count = 400"))
+        await driver._do(lambda store: store.run("PRAGMA max_page_count = 400"))
         accepted = 0
         with pytest.raises(BusUnavailable, match=r"bus\.db: database or disk is full"):
             while True:
@@ -362,14 +378,14 @@ async def test_space_is_given_back(path: Path) -> None:
     async with opened(path) as driver:
         await driver.publish([one("settled", body=b"x" * 10_000) for _ in range(1000)])
         await driver.publish([one("settled", body=b"last")])
-        size = await driver._do(lambda store: store._one("PRAGMA page_count")[0])
+        size = await driver._do(lambda store: store.one("PRAGMA page_count")[0])
         assert size > 6000
         async with taking(driver, LEDGER, 100) as tap:
             for _ in range(1000):
                 await (await tap.next()).ack()
             for _ in range(20):
-                await driver._do(lambda store: store.give_back(512))
-            assert await driver._do(lambda store: store._one("PRAGMA page_count")[0]) < size // 2
+                await driver._do(partial(embedded_upkeep.give_back, pages=512))
+            assert await driver._do(lambda store: store.one("PRAGMA page_count")[0]) < size // 2
             assert (await tap.next()).message.body == b"last"
 
 
@@ -385,7 +401,7 @@ async def test_nothing_is_left_of_what_was_handled(path: Path) -> None:
 
         def left(store: Store) -> list[int]:
             tables = ("message", "entry", "later", "dead", "consumer")
-            return [store._one(f"SELECT count(*) FROM {table}")[0] for table in tables]
+            return [store.one(f"SELECT count(*) FROM {table}")[0] for table in tables]
 
         async def empty() -> bool:
             return bool(await driver._do(left) == [0] * 5)
@@ -396,14 +412,14 @@ async def test_nothing_is_left_of_what_was_handled(path: Path) -> None:
 async def test_deleting_what_waits_lets_go_of_keys(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_store, "_SLICE", 3)
+    monkeypatch.setattr(embedded_upkeep, "_SLICE", 3)
     async with opened(path) as driver:
         await driver.publish([one("settled", f"k{n % 4}\0") for n in range(50)])
         async with taking(driver, LEDGER, 1) as tap:
             out = await tap.next()
-            upto = await driver._do(lambda store: store.last_row(dead=False))
+            upto = await driver._do(partial(embedded_upkeep.last_row, table="message"))
             await driver.publish([one("settled", f"k{n % 4}\0", body=b"new") for n in range(8)])
-            purge = partial(Store.purge, subscription=LEDGER.name, dead=False, upto=upto)
+            purge = partial(embedded_upkeep.purge, subscription=LEDGER.name, upto=upto)
             while await driver._do(purge):
                 pass
             await counted(driver, LEDGER, ready=8, leased=1)
@@ -463,7 +479,7 @@ DATA = embedded._encode(one("settled", "k"))
 def test_no_statement_reads_more_than_it_needs(store: Store) -> None:
     fill(store, lambda n: f"k{n % 3}", 10)
     store.publish([Publish([("settled", "", DATA)], at=store.now + 1)])
-    run, plans = store._run, []
+    run, plans = store.run, []
 
     def explained(statement: str, values: Any = ()) -> Any:
         if not statement.startswith("PRAGMA"):
@@ -471,7 +487,7 @@ def test_no_statement_reads_more_than_it_needs(store: Store) -> None:
             plans.append((statement, [row[3] for row in found]))
         return run(statement, values)
 
-    store._run = explained  # type: ignore[assignment,method-assign]
+    store.run = explained  # type: ignore[assignment,method-assign]
     taken = store.claim(Claim(1, 1, 5, 1 << 32, 30.0))
     store.end(
         [
@@ -483,7 +499,8 @@ def test_no_statement_reads_more_than_it_needs(store: Store) -> None:
     store.depart([2])
     store.register(1, LEDGER.name, "nowhere")
     store.others(1, "here")
-    store.purge(LEDGER.name, dead=True, upto=5)
+    embedded_upkeep.purge_dead(store, LEDGER.name, 5)
+    embedded_upkeep.purge(store, LEDGER.name, 5)
     store.to_wake()
     assert len(plans) > 20
     large = {"entry", "message", "later", "dead", "e", "m", "n"}

@@ -14,6 +14,7 @@ not wait for the disk in either.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import time
@@ -28,11 +29,12 @@ from msgspec import json
 
 from skerry.core.errors import BusUnavailable
 
-from . import embedded_read
+from . import embedded_read, embedded_upkeep
 from .driver import DeadLetter, QueueInfo, Subscription
 from .embedded_feed import EmbeddedDelivery, Feed
 from .embedded_file import reading
-from .embedded_store import Peer, Publish, Store
+from .embedded_ops import Peer, Publish
+from .embedded_store import Store
 from .embedded_wake import Socket, discard, gone
 from .embedded_writer import Durability, Op, Work, Writer
 from .message import Message
@@ -164,7 +166,7 @@ class Embedded:
         for feed in self._feeds.values():
             self._submit(Op(partial(self._register, feed), partial(self._registered, feed)))
         self._look_for_dead()
-        self._submit(Op(partial(Store.give_back, pages=_VACUUM), _ignore))
+        self._submit(Op(partial(embedded_upkeep.give_back, pages=_VACUUM), _ignore))
 
     def _register(self, feed: Feed, store: Store) -> int:
         assert self._socket is not None
@@ -209,11 +211,11 @@ class Embedded:
         if self._socket is None:
             self._listen()
         feed = Feed(subscription, prefetch, self._submit, self._offer)
-        feed.number = await self._do(partial(self._register, feed))
         self._feeds[feed.id] = feed
-        feed.look()
-        self._look_for_dead()
         try:
+            feed.number = await self._do(partial(self._register, feed))
+            feed.look()
+            self._look_for_dead()
             yield feed
         finally:
             feed.close()
@@ -246,16 +248,16 @@ class Embedded:
     async def redrive(
         self, subscription: str, ids: Sequence[str], bodies: Mapping[str, bytes] = {}
     ) -> int:
-        return int(
-            await self._do(lambda store: store.redrive(subscription, ids, bodies), durable=True)
-        )
+        work = partial(embedded_upkeep.redrive, subscription=subscription, ids=ids, bodies=bodies)
+        return int(await self._do(work, durable=True))
 
     async def purge(self, subscription: str, *, dead: bool) -> int:
-        return await self._purge(subscription, dead=dead)
+        table = "dead" if dead else "message"
+        upto = await self._do(partial(embedded_upkeep.last_row, table=table))
+        work = embedded_upkeep.purge_dead if dead else embedded_upkeep.purge
+        return await self._all_of(partial(work, subscription=subscription, upto=upto))
 
-    async def _purge(self, subscription: str, *, dead: bool, all: bool = False) -> int:
-        upto = await self._do(lambda store: store.last_row(dead=dead))
-        slice_ = partial(Store.purge, subscription=subscription, dead=dead, upto=upto, all=all)
+    async def _all_of(self, slice_: Callable[[Store], int]) -> int:
         total = 0
         while count := int(await self._do(slice_, durable=True)):
             total += count
@@ -263,10 +265,11 @@ class Embedded:
 
     async def forget(self, subscription: str) -> None:
         self._declared.pop(subscription, None)
-        if await self._do(lambda store: store.unsubscribe(subscription)):
-            await self._purge(subscription, dead=False, all=True)
-            await self._purge(subscription, dead=True)
-            await self._do(lambda store: store.remove(subscription), durable=True)
+        if await self._do(partial(Store.unsubscribe, name=subscription)):
+            name, upto = subscription, math.inf
+            await self._all_of(lambda s: embedded_upkeep.purge(s, name, upto, leased=True))
+            await self._all_of(lambda s: embedded_upkeep.purge_dead(s, name, upto))
+            await self._do(partial(Store.remove, name=subscription), durable=True)
 
     def _abandon(self) -> None:
         """In a forked child, where there is no thread to do anything."""

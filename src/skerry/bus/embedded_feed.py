@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import json
 
 from .driver import Failure, LeaseLost, Subscription
-from .embedded_store import ACK, BURY, EXTEND, RETRY, Claim, Claimed, End, Taken, new_consumer
+from .embedded_ops import ACK, BURY, EXTEND, RETRY, Claim, Claimed, End, Taken, new_consumer
 from .embedded_writer import Op
 from .message import Message
 

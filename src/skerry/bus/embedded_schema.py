@@ -17,6 +17,8 @@ READY, HELD, WAITING, LEASED = range(4)
 
 _APPLICATION = 0x534B5259  # "SKRY", in the file's header: says whose it is
 
+_OLDEST = (3, 33)  # of SQLite: UPDATE ... FROM
+
 # One script for each version; scripts that have been released are never edited.
 _MIGRATIONS = (
     f"""
@@ -96,6 +98,11 @@ def connect(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it cannot be opened.
         OSError: it cannot be made.
     """
+    if sqlite3.sqlite_version_info < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise BusUnavailable(
+            f"{path}: this Python's SQLite is {sqlite3.sqlite_version}; the bus needs {oldest}"
+        )
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     # Its own thread is the only one to use it, but another may be the one to close it.
     connection = sqlite3.connect(path, 10.0, isolation_level=None, check_same_thread=False)

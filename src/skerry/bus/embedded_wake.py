@@ -28,7 +28,7 @@ class Socket:
     def __init__(self, folder: Path) -> None:
         self._own_folder = ""
         self.path = ""
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         try:
             self.path = self._place(folder)
@@ -73,7 +73,7 @@ class Sender:
     """Tells others."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def send(self, path: str, consumer: int) -> bool:

@@ -19,7 +19,8 @@ from typing import Any, Literal
 from skerry.core.errors import BusUnavailable, Unconfirmed
 
 from .embedded_file import File
-from .embedded_store import Claim, End, Peer, Publish, Store
+from .embedded_ops import Claim, End, Peer, Publish
+from .embedded_store import Store
 from .embedded_wake import Sender
 
 log = logging.getLogger("skerry.bus")
