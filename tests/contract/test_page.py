@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from skerry.contract.openapi import document
-from skerry.contract.operation import Contract
+from skerry.contract.operation import Contract, Reception
 from skerry.contract.page import html, prose
 
 from .promise import CONTRACT
@@ -32,6 +32,13 @@ class Elements(HTMLParser):
 
     def all(self, name: str) -> list[dict[str, str | None]]:
         return [attributes for tag, attributes in self.found if tag == name]
+
+
+def test_the_events_are_linked_where_there_are_any() -> None:
+    heard = dataclasses.replace(CONTRACT, receives=(Reception("hear", ()),))
+    links = [found.get("href") for found in Elements(html(document(heard))).all("a")]
+    assert "asyncapi.json" in links
+    assert "asyncapi.json" not in PAGE
 
 
 def test_everything_is_on_it() -> None:

@@ -4,6 +4,7 @@
 ``/readyz``  its resources are well, and it is not draining; 503 with what is wrong otherwise.
 ``/metrics``  Prometheus text, or OpenMetrics where the scraper asks for it.
 ``/openapi.json``  the contract; ``/docs``  the same for people.
+``/asyncapi.json``  the events in it, where it has any.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Health = Callable[[], Awaitable[dict[str, str | None]]]
 
 
 class Builtin:
-    """The handlers, by path.
+    """What answers, by path.
 
     Args:
         contract: made when first asked for, and kept.
@@ -42,13 +43,20 @@ class Builtin:
         self._health = health
         self._draining = draining
         self._pages: dict[str, Response] = {}
-        self.paths: dict[str, Callable[[Request], Awaitable[Response]]] = {
+
+    @property
+    def paths(self) -> dict[str, Callable[[Request], Awaitable[Response]]]:
+        """The handlers, by path."""
+        found: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/livez": self.livez,
             "/readyz": self.readyz,
             "/metrics": self.metrics,
             "/openapi.json": self.openapi,
             "/docs": self.docs,
         }
+        if self._contract().has_events:
+            found["/asyncapi.json"] = self.asyncapi
+        return found
 
     async def livez(self, request: Request) -> Response:
         return _json(200, {"status": "alive"})
@@ -73,6 +81,13 @@ class Builtin:
 
             self._pages["json"] = _json(200, openapi.document(self._contract()))
         return self._pages["json"]
+
+    async def asyncapi(self, request: Request) -> Response:
+        if "events" not in self._pages:
+            from skerry.contract import asyncapi
+
+            self._pages["events"] = _json(200, asyncapi.document(self._contract()))
+        return self._pages["events"]
 
     async def docs(self, request: Request) -> Response:
         if "html" not in self._pages:

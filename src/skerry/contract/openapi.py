@@ -29,6 +29,8 @@ from .operation import Answer, Body, Contract, Operation, Parameter
 from .schema import Schema, Schemas, described
 
 PROBLEM_JSON = "application/problem+json"
+EVENTS = "asyncapi.json"
+"""Where the AsyncAPI document of an app is, from its OpenAPI document, which says so."""
 _STREAMS = {
     "application/x-ndjson": "One JSON value a line.",
     "text/event-stream": "One event after another, each with a JSON value as its data.",
@@ -78,6 +80,8 @@ class _Writer:
         tags = dict.fromkeys(tag for operation in contract.operations for tag in operation.tags)
         if tags:
             whole["tags"] = [{"name": tag} for tag in tags]
+        if contract.has_events:
+            whole["x-asyncapi"] = EVENTS
         whole["paths"] = paths
         whole["components"] = self._components()
         return whole

@@ -7,7 +7,7 @@ documented, and a function can be served without a document ever being made.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from skerry.core.errors import Problem
 
@@ -94,6 +94,44 @@ class Operation:
     strict: bool = False
 
 
+class Event(Protocol):
+    """What a contract says of an event; the bus has more to say.
+
+    Attributes:
+        topic: where it is published.
+        version: of its type.
+        type: of its body.
+        key: the attribute that orders, with dots where it is inside another; empty for no order.
+        name: topic and version: ``payments.settled.v1``.
+    """
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def type(self) -> Any: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """A handler of events.
+
+    Attributes:
+        name: unique in its contract.
+        summary, description: as those of an operation.
+    """
+
+    name: str
+    events: tuple[Event, ...]
+    summary: str = ""
+    description: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """Everything one app promises.
@@ -102,6 +140,8 @@ class Contract:
         version: of the contract, as in ``info.version``.
         description: CommonMark.
         base_problems: what any operation may answer.
+        sends: the events it publishes.
+        receives: its handlers of events, its own and others'.
     """
 
     name: str
@@ -109,3 +149,10 @@ class Contract:
     description: str = ""
     operations: tuple[Operation, ...] = ()
     base_problems: tuple[type[Problem], ...] = ()
+    sends: tuple[Event, ...] = ()
+    receives: tuple[Reception, ...] = ()
+
+    @property
+    def has_events(self) -> bool:
+        """Whether there is an AsyncAPI document of it."""
+        return bool(self.sends or self.receives)

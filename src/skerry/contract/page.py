@@ -77,7 +77,7 @@ class _Page:
 <main id="main">
 <h1>{title} <small>{version}</small></h1>
 {prose(info.get("description", ""))}
-<p class="quiet"><a href="openapi.json">openapi.json</a></p>
+<p class="quiet">{self._documents()}</p>
 {self._sections()}
 <h2 id="schemas">Schemas</h2>
 {"".join(self._component(name, schema) for name, schema in self._schemas.items())}
@@ -87,6 +87,11 @@ class _Page:
 </body>
 </html>
 """
+
+    def _documents(self) -> str:
+        events = self._document.get("x-asyncapi")
+        found = ["openapi.json", *([str(events)] if events else [])]
+        return " ".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in found)
 
     def _by_tag(self) -> dict[str, list[tuple[str, str, Json]]]:
         groups: dict[str, list[tuple[str, str, Json]]] = {}

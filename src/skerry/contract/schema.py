@@ -125,7 +125,7 @@ class Schemas:
 
     def _definition(self, type: Any, part: Shape) -> Schema:
         head: Schema = {"title": naming.title_of(type)}
-        text, said = _docstring(type), dict[str, str]()
+        text, said = docstring_of(type), dict[str, str]()
         if isinstance(part, shape.Record) and not part.positional:
             text, said = docstrings.split(text, {field.name for field in part.fields})
         if text:
@@ -257,7 +257,8 @@ def _has_name(part: Shape) -> bool:
     )
 
 
-def _docstring(type: Any) -> str:
+def docstring_of(type: Any) -> str:
+    """A class's own docstring; empty where nobody has written one."""
     cls = get_origin(type) or type
     text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
     # dataclasses and NamedTuples write their signature where there is no docstring.
