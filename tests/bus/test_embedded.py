@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -430,6 +431,26 @@ async def test_deleting_what_waits_lets_go_of_keys(
 
 
 # The process
+
+
+async def test_apps_of_one_process_do_not_let_go_of_each_others_locks(path: Path) -> None:
+    first, second = Embedded(path), Embedded(path)
+    await first.open()
+    await first.declare([LEDGER])
+    await second.open()
+    log = path.with_name(path.name + "-wal")
+    before = log.stat().st_ino
+    script = (
+        "import asyncio, sys; from skerry.bus.embedded import Embedded\n"
+        "async def visit():\n"
+        "    driver = Embedded(sys.argv[1]); await driver.open(); await driver.close()\n"
+        "asyncio.run(visit())"
+    )
+    visitor = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(path))
+    assert await visitor.wait() == 0
+    assert log.stat().st_ino == before
+    await first.close()
+    await second.close()
 
 
 async def test_closing_ends_the_thread(path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from skerry.core.errors import BusUnavailable
@@ -103,7 +104,10 @@ def connect(path: Path) -> sqlite3.Connection:
         raise BusUnavailable(
             f"{path}: this Python's SQLite is {sqlite3.sqlite_version}; the bus needs {oldest}"
         )
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Only if it is not there: closing a file lets go of all locks that this process, another app
+    # in it, holds on that.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     # Its own thread is the only one to use it, but another may be the one to close it.
     connection = sqlite3.connect(path, 10.0, isolation_level=None, check_same_thread=False)
     try:
