@@ -8,6 +8,11 @@ import pytest
 
 from skerry.fleet.probe import Health, probe
 
+READYZ = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\r\n"
+    b'{"status":"unready","checks":{"rates":"ok","bus":"it is away","db":"no answer"}}'
+)
+
 
 @asynccontextmanager
 async def answering(data: bytes | None) -> AsyncIterator[str]:
@@ -33,6 +38,8 @@ async def answering(data: bytes | None) -> AsyncIterator[str]:
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "/readyz", 500, Health.OK, ""),
         (b"HTTP/1.1 404 No\r\n\r\n", "/up", 400, Health.REFUSES, "GET /up answers 404"),
         (b"HTTP/1.0 503 No\r\n\r\n", "/", 500, Health.REFUSES, "GET / answers 503"),
+        (READYZ, "/readyz", 500, Health.REFUSES, "bus: it is away; db: no answer"),
+        (b"HTTP/1.1 503 No\r\n\r\n[1]", "/", 500, Health.REFUSES, "GET / answers 503"),
         (b"220 smtp.example\r\n", "/", 500, Health.OK, ""),
         (b"220 smtp\r\n", "/up", 400, Health.REFUSES, "what answers GET /up is not HTTP"),
         (b"", "/", 500, Health.SILENT, "the connection was closed on GET /"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.core.errors import ConfigError
-from skerry.spec import AppSpec, Fleet, SpecError, find, load, loads, located
+from skerry.spec import AppSpec, BusSpec, Fleet, SpecError, find, load, loads, located
 from skerry.spec.keys import TABLES
 
 GOOD = """\
@@ -55,6 +55,12 @@ database = "shared"
 
 [backings.search]
 url = "opensearch+https://search.example"
+
+[backings.broker]
+kind = "rabbitmq"
+
+[bus]
+backing = "broker"
 """
 
 
@@ -103,6 +109,7 @@ def test_reads_a_fleet(root: Path) -> None:
     assert apps["stripe"].kind == "outside"
     assert fleet.backings["database"].database == "shared"
     assert fleet.backings["search"].kind == "opensearch"
+    assert fleet.bus == BusSpec(backing="broker")
     assert fleet.notes == ()
 
 
@@ -168,6 +175,27 @@ def test_each_fault_has_its_line_and_key(root: Path) -> None:
         "[apps]\n[backings.b]\nurl = 'redis://h:x'": (
             '3: backings.b.url: "redis://h:x" is not a URL: Port could not be cast to integer '
             "value as 'x'"
+        ),
+        "[apps]\n[bus]": "2: bus: says nothing: give it a url or a backing",
+        "[apps]\n[bus]\nurl = 'amqp://h'\nbacking = 'b'\n[backings.b]\nkind = 'rabbitmq'": (
+            "4: bus.backing: cannot be beside url: one of them carries it"
+        ),
+        "[apps]\n[bus]\nurl = 'kafka://h'": (
+            '3: bus.url: "kafka://h" is not the URL of a bus: sqlite:///path/to/bus.db or amqp://…'
+        ),
+        "[apps]\n[bus]\nurl = 'sqlite://bus.db'": (
+            '3: bus.url: "sqlite://bus.db" names no file; write sqlite:///path, or '
+            "sqlite:////absolute/path"
+        ),
+        "[apps]\n[bus]\nurl = 'amqp://'": ('3: bus.url: "amqp://" is not a URL: it names no host'),
+        "[apps]\n[bus]\nbacking = 'brokre'\n[backings.broker]\nkind = 'rabbitmq'": (
+            '3: bus.backing: no backing is called "brokre" (did you mean "broker"?)'
+        ),
+        "[apps]\n[bus]\nbacking = 'db'\n[backings.db]\nkind = 'postgresql'": (
+            "3: bus.backing: db is a postgresql; the bus takes a rabbitmq"
+        ),
+        "[apps.portal]\nenv = { SKERRY_BUS = 'x' }": (
+            "2: apps.portal.env.SKERRY_BUS: is set by the fleet; say where the bus is under [bus]"
         ),
         "[fleet]\ntogether = ['portal', 'quotes']\n[apps.portal]\ninstances = 2\n[apps.quotes]": (
             "2: fleet.together: portal, quotes share a process, so they have the same instances"
@@ -325,7 +353,9 @@ _scalars = st.one_of(
     st.sampled_from(["2020-01-01", "{ a = 1 }", '[["a"], "b"]', '"all"', "inf"]),
 )
 _lines = st.one_of(
-    st.sampled_from(["[fleet]", "[front]", "[apps]", "[apps.a]", "[apps.b]", "[backings.c]"]),
+    st.sampled_from(
+        ["[fleet]", "[front]", "[apps]", "[apps.a]", "[apps.b]", "[bus]", "[backings.c]"]
+    ),
     st.builds(
         "{} = {}".format,
         st.sampled_from(

@@ -11,7 +11,9 @@ from .output import age, echo_json, table
 from .place import control
 
 _WHO = ("APP", "STATE", "ADDRESS")
-_NUMBERS = ("PID", "RESTARTS", "AGE", "MIB", "REQUESTS", "ERRORS", "P50 MS", "P99 MS")
+_PROCESS = ("PID", "RESTARTS", "AGE", "MIB")
+_COUNTS = ("REQUESTS", "ERRORS", "P50 MS", "P99 MS")
+_EVENTS = ("EVENTS", "FAILED")
 _SPARE = ("MIB", "PID", "AGE", "RESTARTS")
 _BROKEN = ("crashed", "backoff", "unhealthy")
 _TO_THE_TOP = "\x1b[H\x1b[2J"
@@ -36,7 +38,10 @@ def ps(file: str, as_json: bool, watch: float) -> int:
 
 def show(status: dict[str, Any], now: float) -> None:
     """Print the table, and below it what needs somebody's attention."""
-    table((*_WHO, *_NUMBERS), list(rows(status, now)), right=_NUMBERS, spare=_SPARE)
+    handling = any(app["counts"]["events"] for app in status["apps"])
+    numbers = (*_PROCESS, *_COUNTS, *(_EVENTS if handling else ()))
+    shown = list(rows(status, now, handling))
+    table((*_WHO, *numbers), shown, right=numbers, spare=_SPARE)
     print(f"\nfleet {status['fleet']} in {status['root']}; front door: {status['front']}")
     for remark in status["notes"]:
         print(f"note: {remark}")
@@ -47,20 +52,27 @@ def show(status: dict[str, Any], now: float) -> None:
                 print(f"    {line}")
 
 
-def rows(status: dict[str, Any], now: float) -> Iterator[list[str]]:
-    """A row for each app with its counts; where it has several instances, one for each below."""
+def rows(status: dict[str, Any], now: float, handling: bool = False) -> Iterator[list[str]]:
+    """A row for each app with its counts; where it has several instances, one for each below.
+
+    Args:
+        handling: whether to say what they have handled.
+    """
+
+    def counts(found: dict[str, Any] | None) -> list[str]:
+        return [*_counts(found), *(_events(found) if handling else ())]
+
     for app in status["apps"]:
         instances = [row for row in status["instances"] if row["app"] == app["app"]]
-        counts = _counts(app["counts"])
         if len(instances) == 1:
-            yield [app["app"], *_process(instances[0], now), *counts]
+            yield [app["app"], *_process(instances[0], now), *counts(app["counts"])]
             continue
         state = f"{app['ready']}/{len(instances)} ready" if instances else app["state"]
-        yield [app["app"], state, app["url"], *[""] * 4, *counts]
+        yield [app["app"], state, app["url"], *[""] * 4, *counts(app["counts"])]
         for row in instances:
-            yield [f"  {row['id']}", *_process(row, now), *_counts(row["counts"])]
+            yield [f"  {row['id']}", *_process(row, now), *counts(row["counts"])]
     for row in (*status["backings"], *status["edges"]):
-        yield [row["id"], *_process(row, now), *_counts(row["counts"])]
+        yield [row["id"], *_process(row, now), *counts(row["counts"])]
 
 
 def _process(row: dict[str, Any], now: float) -> list[str]:
@@ -77,9 +89,16 @@ def _process(row: dict[str, Any], now: float) -> list[str]:
 def _counts(counts: dict[str, Any] | None) -> list[str]:
     if counts is None:
         return [""] * 4
-    durations = (counts["p50_ms"], counts["p99_ms"])
+    daemon = counts["events"] and not counts["requests"]
+    durations = ("events_p50_ms", "events_p99_ms") if daemon else ("p50_ms", "p99_ms")
     return [
         str(counts["requests"]),
         str(counts["errors"]),
-        *("" if ms is None else f"{ms:.1f}" for ms in durations),
+        *("" if counts[key] is None else f"{counts[key]:.1f}" for key in durations),
     ]
+
+
+def _events(counts: dict[str, Any] | None) -> list[str]:
+    if counts is None or not counts["events"]:
+        return [""] * 2
+    return [str(counts["events"]), str(counts["events_failed"])]

@@ -87,6 +87,10 @@ class Control:
         state: dict[str, Any] = self.request("POST", path, {"instances": instances}, 600.0)
         return state
 
+    def bus(self) -> str:
+        """The URL of the bus; empty while its broker is not ready."""
+        return str(self.request("GET", "/bus")["url"])
+
     def down(self) -> None:
         """Ask the fleet to end; it has when ``NotRunning`` is raised by the next question."""
         self.request("POST", "/down")

@@ -39,6 +39,16 @@ class Scale(Struct):
     instances: int
 
 
+class BusAddress(Struct):
+    """Where the events go.
+
+    Attributes:
+        url: with credentials; empty while the broker is not ready.
+    """
+
+    url: str
+
+
 def control_app(supervisor: Supervisor) -> App:
     """The control API of one supervisor."""
     app = App("control", description="Control of one running fleet.", body_limit=_LARGEST_REPORT)
@@ -74,6 +84,11 @@ def control_app(supervisor: Supervisor) -> App:
         except ConfigError as error:
             raise invalid([Fault("#/instances", str(error))]) from None
         return _status(supervisor, name)
+
+    @app.get("/bus")
+    async def bus() -> BusAddress:
+        """Where the events of the fleet go."""
+        return BusAddress(supervisor.bus_url())
 
     @app.post("/down", status=202)
     async def down() -> None:

@@ -8,6 +8,7 @@ client library would do more than this needs, in the one process that must not h
 from __future__ import annotations
 
 import asyncio
+import json
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -28,7 +29,8 @@ async def probe(url: str, path: str, limit: int, timeout: float) -> tuple[Health
     is, when ``path`` is ``/``.
 
     Returns:
-        The health and, where it is not ``OK``, the reason in a few words.
+        The health and, where it is not ``OK``, the reason in a few words: the app's own, where it
+        gives some.
     """
     address = urlsplit(url)
     host, port = address.hostname or "127.0.0.1", address.port or 80
@@ -42,28 +44,37 @@ async def probe(url: str, path: str, limit: int, timeout: float) -> tuple[Health
             )
             line = await reader.readline()
             # Closing on unread bytes resets the connection, and some servers complain of that.
-            await reader.read(65536)
+            more = await reader.read(65536)
     except TimeoutError:
         return Health.SILENT, f"no answer to GET {path} in {timeout:g} s"
     except OSError as error:
         return Health.SILENT, f"no connection: {error.strerror or error}"
     except ValueError:  # a line that does not end
-        line = b"\0"
+        line, more = b"\0", b""
     finally:
         if writer is not None:
             writer.close()
-    return _judge(line, path, limit)
+    return _judge(line, more, path, limit)
 
 
-def _judge(line: bytes, path: str, limit: int) -> tuple[Health, str]:
+def _judge(line: bytes, more: bytes, path: str, limit: int) -> tuple[Health, str]:
     version, _, rest = line.partition(b" ")
     status = rest[:3]
     if version.startswith(b"HTTP/") and status.isdigit():
         if int(status) < limit:
             return Health.OK, ""
-        return Health.REFUSES, f"GET {path} answers {int(status)}"
+        return Health.REFUSES, _reasons(more) or f"GET {path} answers {int(status)}"
     if line and path == "/":
         return Health.OK, ""
     if line:
         return Health.REFUSES, f"what answers GET {path} is not HTTP"
     return Health.SILENT, f"the connection was closed on GET {path}"
+
+
+def _reasons(more: bytes) -> str:
+    """What is wrong, where the answer is one of ``/readyz``: ``bus: the broker is away``."""
+    try:
+        checks = json.loads(more.partition(b"\r\n\r\n")[2])["checks"]
+        return "; ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""

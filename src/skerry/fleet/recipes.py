@@ -11,6 +11,7 @@ from skerry.core.errors import ConfigError
 from skerry.spec import AppSpec, Fleet
 
 from . import channel as wire
+from .bus import VARIABLE
 from .launcher import CAN_FORK
 from .plan import (
     Addresses,
@@ -179,7 +180,14 @@ class Recipes:
 
     def _identity(self, app: AppSpec, number: int) -> dict[str, str]:
         instance = f"{app.name}-{number}"
-        return {**self._common(), "SKERRY_APP": app.name, "SKERRY_INSTANCE": instance}
+        env = {**self._common(), "SKERRY_APP": app.name, "SKERRY_INSTANCE": instance}
+        bus = self.bus_url(app.name)
+        return {**env, VARIABLE: bus} if bus else env
+
+    def bus_url(self, app: str) -> str:
+        """Where the events of an app go; empty while the backing that carries them is not there."""
+        bus = self.fleet.bus
+        return bus.url or self.backings.get((app, bus.backing or ""), "")
 
     # -- the edge --------------------------------------------------------------------------
 

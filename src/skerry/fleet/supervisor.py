@@ -18,6 +18,7 @@ from skerry.core.errors import ConfigError, NotFound
 from skerry.core.instance import Address
 from skerry.spec import AppSpec, Fleet, NoApp, located, order
 
+from .bus import wired
 from .launcher import Launcher
 from .logs import LogBook
 from .pace import Pace
@@ -61,7 +62,7 @@ class Supervisor:
         logs: LogBook | None = None,
         only: Iterable[str] | None = None,
     ) -> None:
-        self.fleet = fleet
+        self.fleet = fleet = wired(fleet)
         self.pace = pace or Pace()
         self.logs = logs or LogBook(folder.logs)
         self.registry = Registry()
@@ -126,6 +127,7 @@ class Supervisor:
 
     async def apply(self, fleet: Fleet) -> None:
         """Run this fleet instead: what differs is started, restarted or stopped, and no more."""
+        fleet = wired(fleet)
         async with self._changing:
             old, self.fleet = self.fleet, fleet
             for name, app in fleet.apps.items():
@@ -137,6 +139,8 @@ class Supervisor:
             }
             await self.supply.drop(changed)
             users = {name for name, app in fleet.apps.items() if changed.intersection(app.needs)}
+            if old.bus != fleet.bus:
+                users.update(fleet.apps)
             await self._match(fleet, restart=users)
         self.sockets.save()
 
@@ -285,6 +289,11 @@ class Supervisor:
         """The apps of the fleet that were asked for, in the order of the file."""
         names = {name for wave in order(self.fleet, self._only) for name in wave}
         return [name for name in self.fleet.apps if name in names]
+
+    def bus_url(self) -> str:
+        """Where the events go; empty while the backing that carries them is not ready."""
+        bus = self.fleet.bus
+        return bus.url or self.supply.address(bus.backing or "")
 
     def everything(self) -> Iterator[Replica]:
         """Every process there should be."""

@@ -110,6 +110,13 @@ class Supply:
         self._urls[app, name] = url
         return url
 
+    def address(self, name: str) -> str:
+        """The URL of a backing for whoever asks that is no app; empty while it is not ready."""
+        backing, replica = self._backings.get(name), self.replicas.get(name)
+        if backing is None or (replica is not None and not replica.ready):
+            return ""
+        return backing.url("")
+
     def _forget(self, name: str) -> dict[str, str]:
         """Forget the URLs of one backing; what they were, by app."""
         keys = [key for key in self._urls if key[1] == name]

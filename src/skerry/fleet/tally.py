@@ -13,13 +13,16 @@ from skerry.telemetry.metrics import Snapshot, collect, count, merge
 
 
 class Counts(Struct):
-    """What an app, or one instance of it, has answered.
+    """What an app, or one instance of it, has answered and handled.
 
     Attributes:
         requests: answered, whatever the answer was.
         errors: of those, the ones that failed on its side.
         p50_ms, p99_ms: of their durations; None while there are none.
         calls: attempts it has made to call others.
+        events: attempts its handlers have made at events, and its schedules' runs.
+        events_failed: of those, the ones that raised.
+        events_p50_ms, events_p99_ms: of their durations.
     """
 
     requests: int = 0
@@ -27,6 +30,10 @@ class Counts(Struct):
     p50_ms: float | None = None
     p99_ms: float | None = None
     calls: int = 0
+    events: int = 0
+    events_failed: int = 0
+    events_p50_ms: float | None = None
+    events_p99_ms: float | None = None
 
 
 class Tally:
@@ -61,12 +68,19 @@ def counts(snapshot: Snapshot, app: str, *, from_callers: bool) -> Counts:
     """What ``app`` has answered, by its own count or, where it does not count, its callers'."""
     where = {"kind": "attempt", "peer": app} if from_callers else {"kind": "server", "app": app}
     durations: Histogram = collect(snapshot, **where)
+    handled: Histogram = collect(snapshot, kind="consumer", app=app)
     return Counts(
         requests=count(snapshot, **where),
         errors=count(snapshot, "error", **where),
         p50_ms=_milliseconds(durations, 0.5),
         p99_ms=_milliseconds(durations, 0.99),
         calls=count(snapshot, kind="attempt", app=app),
+        events=handled.count,
+        events_failed=sum(
+            count(snapshot, group, kind="consumer", app=app) for group in ("error", "client_error")
+        ),
+        events_p50_ms=_milliseconds(handled, 0.5),
+        events_p99_ms=_milliseconds(handled, 0.99),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .detect import NoApp, detect
 from .faults import SpecError, SpecFault
-from .model import AppSpec, BackingSpec, Fleet, FrontSpec
+from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec
 from .reader import FILE, find, load, loads, located, source_folder
 from .templates import escape, substitute, url_variable
 from .waves import cycles, order
@@ -13,6 +13,7 @@ __all__ = [
     "FILE",
     "AppSpec",
     "BackingSpec",
+    "BusSpec",
     "Fleet",
     "FrontSpec",
     "NoApp",

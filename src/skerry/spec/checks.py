@@ -14,7 +14,15 @@ _REFERENCE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _TAG = re.compile(r"(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]+")
-_OWN_VARIABLES = ("PORT", "SKERRY_APP", "SKERRY_INSTANCE", "SKERRY_CONTROL", "SKERRY_FLEET")
+# Variables that the fleet sets, and what an app's env cannot say but something else can.
+_OWN_VARIABLES = {
+    "PORT": "; pin a port with port =",
+    "SKERRY_APP": "",
+    "SKERRY_BUS": "; say where the bus is under [bus]",
+    "SKERRY_CONTROL": "",
+    "SKERRY_FLEET": "",
+    "SKERRY_INSTANCE": "",
+}
 
 
 class Wrong(ValueError):
@@ -157,6 +165,17 @@ def backing_url(value: Any) -> str:
     return str(value)
 
 
+def bus_url(value: Any) -> str:
+    parts = _split(value)
+    if parts.scheme not in ("sqlite", "amqp", "amqps"):
+        raise Wrong(f'"{value}" is not the URL of a bus: sqlite:///path/to/bus.db or amqp://…')
+    if parts.scheme == "sqlite" and (parts.netloc or parts.path.strip("/") == ""):
+        raise Wrong(f'"{value}" names no file; write sqlite:///path, or sqlite:////absolute/path')
+    if parts.scheme != "sqlite" and not parts.hostname:
+        raise Wrong(f'"{value}" is not a URL: it names no host')
+    return str(value)
+
+
 def _split(value: Any) -> SplitResult:
     try:
         parts = urlsplit(text(value))
@@ -212,7 +231,7 @@ def _variable_fault(name: str) -> str | None:
     if not _VARIABLE.fullmatch(name):
         return "is not the name of an environment variable"
     if name in _OWN_VARIABLES:
-        return "is set by the fleet" + ("; pin a port with port =" if name == "PORT" else "")
+        return f"is set by the fleet{_OWN_VARIABLES[name]}"
     return None
 
 

@@ -80,6 +80,10 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("python", checks.text, "Its own interpreter or virtual environment."),
         Key("http", checks.flag, "False for a worker, which serves nothing.", {"type": "boolean"}),
     ),
+    "bus": (
+        Key("url", checks.bus_url, "Where it is: sqlite:///a/file.db, or amqp://… of a RabbitMQ."),
+        Key("backing", checks.text, "The RabbitMQ of this fleet that carries it, by its name."),
+    ),
     "backings": (
         Key("kind", checks.text, "What to start: postgresql, redis or rabbitmq."),
         Key("url", checks.backing_url, "Where it runs already; nothing is started then."),

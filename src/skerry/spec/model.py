@@ -84,6 +84,19 @@ class BackingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class BusSpec:
+    """Where the events of the fleet go; by neither, into a file in ``.skerry/``.
+
+    Attributes:
+        url: ``sqlite:///…`` or ``amqp://…``.
+        backing: the name of a RabbitMQ among the fleet's own backings.
+    """
+
+    url: str | None = None
+    backing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FrontSpec:
     """The front door: one address for people, in front of all apps.
 
@@ -107,6 +120,7 @@ class Fleet:
         root: the folder that holds the file, absolute.
         file: the file itself.
         together: groups of apps that share a process; no app is in two.
+        bus: where its events go.
         notes: what is allowed but worth saying (cycles of needs).
     """
 
@@ -117,6 +131,7 @@ class Fleet:
     backings: Mapping[str, BackingSpec]
     together: tuple[tuple[str, ...], ...] = ()
     front: FrontSpec | None = None
+    bus: BusSpec = BusSpec()
     notes: tuple[str, ...] = ()
 
     @property

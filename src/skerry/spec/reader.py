@@ -18,7 +18,7 @@ from . import checks, keys
 from .detect import NoApp, detect
 from .faults import Faults, SpecError, SpecFault, nearest
 from .locate import KeyPath, locate
-from .model import AppSpec, BackingSpec, Fleet, FrontSpec
+from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec
 from .relations import check_relations
 from .waves import cycles
 
@@ -161,6 +161,7 @@ class _Reader:
             apps=apps,
             backings=backings,
             front=self._front(document["front"]) if "front" in document else None,
+            bus=self._bus(document["bus"]) if "bus" in document else BusSpec(),
         )
         together = check_relations(fleet, own.get("together", ()), self._faults)
         return replace(fleet, together=together)
@@ -212,6 +213,15 @@ class _Reader:
             port=given.get("port"),
             host=given.get("host", "127.0.0.1"),
         )
+
+    def _bus(self, table: Any) -> BusSpec:
+        given = self._table(("bus",), table, "bus")
+        if isinstance(table, dict):
+            if "url" in table and "backing" in table:
+                self._faults.add(("bus", "backing"), "cannot be beside url: one of them carries it")
+            elif not table:
+                self._faults.add(("bus",), "says nothing: give it a url or a backing")
+        return BusSpec(**given)
 
     def _backing(self, name: str, table: dict[str, Any]) -> BackingSpec:
         where = ("backings", name)

@@ -25,6 +25,7 @@ def check_relations(fleet: Fleet, together: Any, faults: Faults) -> tuple[tuple[
     for app in fleet.apps.values():
         _check_needs(fleet, app, faults)
         _check_templates(fleet, app, faults)
+    _check_bus(fleet, faults)
     _check_ports(fleet, faults)
     _check_routes(fleet, faults)
     if together == "all":
@@ -58,6 +59,18 @@ def _check_templates(fleet: Fleet, app: AppSpec, faults: Faults) -> None:
                 faults.add(where, f'an address has no part "{part}"{nearest(part, PARTS)}')
             elif name not in app.needs and name != app.name:
                 faults.add(where, f'speaks of "{name}", which is not in needs')
+
+
+def _check_bus(fleet: Fleet, faults: Faults) -> None:
+    name = fleet.bus.backing
+    if name is None:
+        return
+    backing = fleet.backings.get(name)
+    if backing is None:
+        known = [one.name for one in fleet.backings.values() if one.kind == "rabbitmq"]
+        faults.add(("bus", "backing"), f'no backing is called "{name}"{nearest(name, known)}')
+    elif backing.kind != "rabbitmq":
+        faults.add(("bus", "backing"), f"{name} is a {backing.kind}; the bus takes a rabbitmq")
 
 
 def _check_ports(fleet: Fleet, faults: Faults) -> None:
