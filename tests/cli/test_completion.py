@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from skerry.bus.driver import Subscription
+from skerry.bus.embedded import Embedded
 from skerry.cli.completion import SCRIPTS
 
 from .conftest import spawn
@@ -22,6 +25,8 @@ from .conftest import spawn
         ("re", ["restart"]),
         ("c", ["call", "client", "completion", "contract"]),
         ("client ", ["add", "check", "update"]),
+        ("bus p", ["peek", "publish", "purge"]),
+        ("bus peek ", []),
         ("up --", ["--control-port", "--detach", "--file", "--help", "--no-reload", "--only"]),
         ("up --only ", ["greeter", "plain"]),
         ("up --detach ", []),
@@ -50,6 +55,28 @@ def test_without_a_fleet_there_are_no_names(empty: Path, run: Callable[..., Any]
     (empty / "fleet.toml").write_text("apps = 1")
     assert run("completion", "words", "+restart", "+").out == ""
     assert run("completion", "words", "+call", "+a.").out == ""
+
+
+def test_a_bus_tells_its_subscriptions_and_topics(
+    planted: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKERRY_BUS", "sqlite:///bus.db")
+
+    async def declare() -> None:
+        driver = Embedded(planted / "bus.db")
+        await driver.open()
+        await driver.declare([Subscription("ledger.book", ("a.settled", "a.returned"))])
+        await driver.close()
+
+    asyncio.run(declare())
+    for typed, found in (
+        ("bus redrive l", ["ledger.book"]),
+        ("bus redrive --rate 1/s ", ["ledger.book"]),
+        ("bus tail ", ["a.returned", "a.settled"]),
+        ("bus publish a.s", ["a.settled"]),
+    ):
+        done = run("completion", "words", *(f"+{word}" for word in typed.split(" ")))
+        assert (done.out.split(), done.err) == (found, "")
 
 
 def test_a_running_app_tells_its_operations(small: Path) -> None:

@@ -142,3 +142,45 @@ def test_clients_stand_beside_the_code(tmp_path: Path) -> None:
     (here / "my_app").mkdir()
     (here / "my_app/__init__.py").touch()
     assert default_folder(here) == here / "my_app/clients"
+
+
+DAEMON = """
+from msgspec import Struct
+from skerry import App
+from skerry.bus.event import event
+
+@event("a.settled")
+class Settled(Struct):
+    id: str
+
+app = App("plain")
+
+@app.on(Settled, lease=60)
+async def book(settled: Settled) -> None: ...
+
+@app.every("1h")
+async def report() -> None: ...
+"""
+DATABASE = """
+from skerry.data.database import Database
+
+@app.resource
+def database() -> Database: ...
+"""
+
+
+def test_the_stack_of_a_handler(planted: Path, run: Callable[..., Any]) -> None:
+    file = planted / "plain" / "app.py"
+    file.write_text(DAEMON)
+    rows = json.loads(run("stack", "plain", "--json").out)
+    shown = {row["role"]: row["filter"] for row in rows}
+    assert [row["half"] for row in rows] == ["consumer"] * 4
+    assert "handler='plain.book'" in shown["observe"] and shown["lease"] == "KeepLease(60 s)"
+    assert shown["inbox"] == ""
+    assert "plain.report" in run("stack", "plain", "--handler", "report").out
+    assert "Did you mean 'report'?" in run("stack", "plain", "--handler", "repport").err
+    done = run("stack", "plain", "--handler", "book", "--client", "greeter")
+    assert done.status == 2 and "one stack at a time" in done.err
+    file.write_text(DAEMON + DATABASE)
+    rows = json.loads(run("stack", "plain", "--json").out)
+    assert rows[-1]["filter"] == "skerry.filters.inbox.EffectivelyOnce"

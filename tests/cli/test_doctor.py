@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from skerry.bus.driver import Failure, Subscription
+from skerry.bus.embedded import Embedded
+from skerry.bus.message import Message
 from skerry.cli import doctor as module
 from skerry.cli.doctor import Finding, package, packages
 from skerry.fleet.state import Lock, State
@@ -59,6 +63,40 @@ def test_backings(
     assert found["backing db"]["verdict"] == "ok"
     monkeypatch.setattr(checkup, "find_binaries", lambda *names, places: iter([Path("/r")]))
     assert findings()["backing cache"]["detail"] == "/r"
+
+
+def test_the_bus(
+    planted: Path, findings: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SKERRY_BUS", raising=False)
+    assert "apps make it" in findings()["bus"]["detail"]
+    path = planted / ".skerry" / "bus.db"
+
+    async def bury() -> None:
+        driver = Embedded(path)
+        await driver.open()
+        book = Subscription("ledger.book", ("a.settled",))
+        await driver.declare([book])
+        await driver.publish([Message("1", "a.settled", 1, b"{}")])
+        async with driver.consume(book, 1) as deliveries:
+            await (await anext(deliveries)).bury(Failure("it broke"))
+        await driver.close()
+
+    asyncio.run(bury())
+    found = findings()["bus"]
+    assert found["verdict"] == "warn" and "1 subscription, 1 dead letter" in found["detail"]
+    path.write_bytes(b"no database" * 1000)
+    assert findings()["bus"]["verdict"] == "fail"
+    monkeypatch.setenv("SKERRY_BUS", "amqp://user:secret@127.0.0.1:1/")
+    found = findings()["bus"]
+    assert found["verdict"] == "fail" and "secret" not in found["detail"]
+    monkeypatch.setattr("skerry.cli.checkup.find_spec", lambda name: None)
+    assert findings()["bus"]["todo"] == "pip install 'skerry[rabbitmq]'"
+    monkeypatch.undo()
+    monkeypatch.chdir(planted)
+    with (planted / "fleet.toml").open("a") as file:
+        file.write('[backings.broker]\nkind = "rabbitmq"\n[bus]\nbacking = "broker"\n')
+    assert findings()["bus"]["detail"] == "is carried by backing broker"
 
 
 def test_ports(planted: Path, findings: Callable[[], dict[str, Any]]) -> None:

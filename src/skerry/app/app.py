@@ -46,10 +46,11 @@ from .calls import Calls
 from .cors import Cors, CorsSettings
 from .declare import Declaration, Routes, check_together, concerning
 from .endpoint import Endpoint
-from .handlers import Handler, Handlers
+from .handlers import Handler, Handlers, describe
 from .inprocess import as_service
 from .lifespan import answer_lifespan
 from .mount import Mount, find, mount_at
+from .reception import receptions
 from .resources import Container, Health, Resource, validate
 from .resources import Scope as ResourceScope
 from .running import Running
@@ -229,6 +230,8 @@ class App(Routes, Handlers):
                 for endpoint in self.endpoints()
                 if not endpoint.declaration.hidden
             ),
+            sends=tuple(dict.fromkeys(self.published)),
+            receives=receptions(self.handlers),
         )
 
     def describe(self, endpoint: str = "") -> list[Row]:
@@ -237,6 +240,11 @@ class App(Routes, Handlers):
         timeout = self._server.timeout if declared is None else declared.timeout
         settings = self._server if timeout is None else replace(self._server, timeout=timeout)
         return rows("server", server_stack(settings, endpoint, app=self.name, metrics=self.metrics))
+
+    def describe_handler(self, name: str) -> list[Row]:
+        """The stack of one of its handlers, likewise."""
+        declared = next(declared for declared in self.handlers if declared.name == name)
+        return describe(self.name, declared, self._resources)
 
     def endpoints(self) -> list[Endpoint]:
         """The endpoints with their types worked out.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, get_args
@@ -17,6 +17,9 @@ from skerry.bus.schedule import Schedule, Times, cron, every
 from skerry.core.errors import ConfigError
 from skerry.core.service import Service
 from skerry.core.wire import Request
+from skerry.stack.consumer import consumer_stack
+from skerry.stack.rows import Row, rows
+from skerry.telemetry.metrics import Metrics
 
 from .binding import caller_locals, hints_of, place, strip
 from .resources import Container
@@ -284,6 +287,26 @@ class Handler:
             work = partial(function, **arguments)
             return attempt.write(lambda session: work(**{self._session: session}))
         return scope.run(function, arguments)
+
+
+def describe(app: str, declared: HandlerDeclaration, resources: Iterable[Any]) -> list[Row]:
+    """The stack of a handler, slot by slot, as it will be when the app runs.
+
+    Args:
+        resources: the types of the app's resources; with a ``Database`` there is an inbox.
+    """
+    data = sys.modules.get("skerry.data.database")
+    inbox: Any = None
+    if data is not None and data.Database in resources:
+        from skerry.filters.inbox import EffectivelyOnce as inbox
+    stack = consumer_stack(
+        f"{app}.{declared.name}",
+        app=app,
+        lease=declared.settings.lease,
+        metrics=Metrics(),
+        inbox=inbox,
+    )
+    return rows("consumer", stack)
 
 
 _NO_REQUEST = Request("", "")

@@ -45,7 +45,9 @@ def _served(url: str, name: str) -> dict[str, Any]:
     return contract(Way(url, url), name)
 
 
-def ask_code(place: Path, name: str, what: str, endpoint: str = "", client: str = "") -> Any:
+def ask_code(
+    place: Path, name: str, what: str, endpoint: str = "", handler: str = "", client: str = ""
+) -> Any:
     """What an app's code says; see ``looking``.
 
     Raises:
@@ -75,39 +77,31 @@ def ask_code(place: Path, name: str, what: str, endpoint: str = "", client: str 
     names = {*fleet.apps, *fleet.backings}
     # What speaks of an address has none while the fleet is not running.
     own = {key: substitute(v, {}) for key, v in spec.env.items() if not mentions(v, names)}
-    python = str(spec.python or sys.executable)
-    said = _look(python, target, str(spec.path), what, endpoint, client, own)
+    job = {
+        "target": target,
+        "folder": str(spec.path),
+        "what": what,
+        "endpoint": endpoint,
+        "handler": handler,
+        "client": client,
+    }
+    said = _look(str(spec.python or sys.executable), job, own)
     if "found" not in said:
         fail(f"{name}: {said['failed']}")
     return said["found"]
 
 
-def _look(
-    python: str,
-    target: str,
-    folder: str,
-    what: str,
-    endpoint: str,
-    client: str,
-    env: dict[str, str],
-) -> dict[str, Any]:
-    reading, writing = os.pipe()
-    job = {
-        "target": target,
-        "folder": folder,
-        "what": what,
-        "endpoint": endpoint,
-        "client": client,
-        "pipe": writing,
-    }
+def _look(python: str, job: dict[str, Any], env: dict[str, str]) -> dict[str, Any]:
+    target = job["target"]
+    reading, job["pipe"] = os.pipe()
     command = [python, "-P", "-m", "skerry.cli.looking", json.dumps(job)]
     with os.fdopen(reading, encoding="utf-8") as answer:
         try:
             process = subprocess.Popen(
                 command,
-                cwd=folder,
+                cwd=job["folder"],
                 env={**os.environ, **env},
-                pass_fds=[writing],
+                pass_fds=[job["pipe"]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -115,7 +109,7 @@ def _look(
                 errors="replace",
             )
         finally:
-            os.close(writing)
+            os.close(job["pipe"])
         try:
             _, complaints = process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:

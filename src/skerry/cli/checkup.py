@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from skerry.bus.urls import path_of, shown
+from skerry.core.errors import Error
+from skerry.fleet.bus import wired
 from skerry.fleet.client import Control, ControlError
 from skerry.fleet.localserver import find_binaries, port_is_free
 from skerry.fleet.state import State, holder
 from skerry.spec import Fleet, SpecError, load
 
+from .busplace import on_bus
 from .doctor import Finding
-from .output import Failed
+from .output import Failed, several
 from .place import fleet_file
 
 _SERVERS = {"redis": "redis-server", "rabbitmq": "rabbitmq-server", "postgresql": "postgres"}
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/*/bin")
 _PACKAGES = {"redis": "redis-server", "rabbitmq": "rabbitmq-server", "postgresql": "postgresql"}
+_PATIENCE = 3.0  # seconds for a broker to answer
 _SICK = ("crashed", "backoff", "unhealthy")
 
 
@@ -36,18 +42,15 @@ def fleet(file: str) -> Iterator[Finding]:
         for line in str(error).splitlines():
             yield Finding("fleet.toml", "fail", line, "correct it there")
         return
-    yield Finding("fleet.toml", "ok", f"{place}: {_count(len(spec.apps), 'app')}")
+    yield Finding("fleet.toml", "ok", f"{place}: {several(len(spec.apps), 'app')}")
     for remark in spec.notes:
         yield Finding("fleet.toml", "warn", remark)
     running = _status(place.parent)
     yield from _apps(spec)
     yield from _backings(spec)
+    yield from _bus(wired(spec), place.parent)
     yield from _ports(spec, running is not None)
     yield from _state(place.parent, running)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _status(root: Path) -> dict[str, Any] | None:
@@ -88,6 +91,40 @@ def _backings(spec: Fleet) -> Iterator[Finding]:
             f"{backing.kind}; or give the url of one that runs under [backings.{name}]"
         )
         yield Finding(what, "fail", f"{program} is not installed", todo)
+
+
+def _bus(spec: Fleet, root: Path) -> Iterator[Finding]:
+    """Where the events go: whether that can be written to, or reached."""
+    try:
+        url = Control(root).bus()
+    except ControlError:
+        url = spec.bus.url or ""
+    path = path_of(url)
+    needs_library = spec.bus.backing or url.startswith("amqp")
+    if needs_library and find_spec("aiormq") is None:
+        yield Finding("bus", "fail", "RabbitMQ needs a library", "pip install 'skerry[rabbitmq]'")
+    elif not url:
+        yield Finding("bus", "ok", f"is carried by backing {spec.bus.backing}")
+    elif path is not None and not path.exists():
+        there = next(folder for folder in path.parents if folder.is_dir())
+        if os.access(there, os.W_OK):
+            yield Finding("bus", "ok", f"{path}: apps make it when they start")
+        else:
+            yield Finding("bus", "fail", f"{there} cannot be written to", "make it yours: chown")
+    else:
+        try:
+            queues = on_bus(url, lambda driver: driver.queues(), _PATIENCE)
+        except (Failed, Error) as error:
+            todo = "make it yours: chown" if path is not None else "start it, or correct its URL"
+            yield Finding("bus", "fail", str(error).partition(";")[0], todo)
+            return
+        dead = sum(queue.dead for queue in queues)
+        found = f"{shown(url)}: {several(len(queues), 'subscription')}"
+        if dead:
+            detail = f"{found}, {several(dead, 'dead letter')}"
+            yield Finding("bus", "warn", detail, "skerry bus dead lists them")
+        else:
+            yield Finding("bus", "ok", found)
 
 
 def _ports(spec: Fleet, running: bool) -> Iterator[Finding]:

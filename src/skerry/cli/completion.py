@@ -48,6 +48,7 @@ _PATIENCE = 1.0  # seconds that an app may take for its contract, while somebody
 # Of what is named by a metavar, what there is.
 _APPS = ("APP", "A,B", "OTHER", "NAME|FILE|URL")
 _OPERATION = "APP.OPERATION"
+_SUBSCRIPTION, _TOPIC = "SUBSCRIPTION", "TOPIC"
 
 
 def completion(shell: str, words: list[str]) -> int:
@@ -130,6 +131,11 @@ def _named(settings: dict[str, Any], current: str, file: str) -> Iterable[str]:
     if metavar == _OPERATION:
         app, dot, _ = current.partition(".")
         return _operations(app, file) if dot else (f"{name}." for name in _names(file))
+    if metavar in (_SUBSCRIPTION, _TOPIC):
+        queues = _queues(file)
+        if metavar == _SUBSCRIPTION:
+            return (queue.subscription for queue in queues)
+        return (topic for queue in queues for topic in queue.topics)
     return [one for one in settings.get("choices", ()) if one in SCRIPTS]
 
 
@@ -162,3 +168,16 @@ def _operations(app: str, file: str) -> Iterator[str]:
     for name in operations(document, app):
         if " " not in name:
             yield f"{app}.{name}"
+
+
+def _queues(file: str) -> list[Any]:
+    """The subscriptions of the fleet's bus; none where that cannot be asked."""
+    from skerry.core.errors import Error
+    from skerry.fleet.client import ControlError
+
+    from .busplace import on_bus, url_of
+
+    try:
+        return on_bus(url_of("", file), lambda driver: driver.queues(), _PATIENCE)
+    except (Failed, Error, ControlError):
+        return []

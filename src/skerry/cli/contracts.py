@@ -7,13 +7,17 @@ from pathlib import Path
 
 from .apps import ask_code, document_of
 from .operations import operations, resolved
-from .output import echo_json, note, table
+from .output import echo_json, fail, note, table
 from .place import fleet_file
 
 
-def stack(name: str, endpoint: str, client: str, as_json: bool, file: str) -> int:
-    """Show the stack of an endpoint, or that of calls to another app."""
-    rows = ask_code(fleet_file(file), name, "stack", endpoint, client)
+def stack(name: str, endpoint: str, handler: str, client: str, as_json: bool, file: str) -> int:
+    """Show the stack of an endpoint, of a handler, or of calls to another app."""
+    wanted = {"endpoint": endpoint, "handler": handler, "client": client}
+    chosen = {key: value for key, value in wanted.items() if value}
+    if len(chosen) > 1:
+        fail(f"{' and '.join(f'--{key}' for key in chosen)}: one stack at a time", 2)
+    rows = ask_code(fleet_file(file), name, "stack", **chosen)
     if as_json:
         echo_json(rows)
         return 0

@@ -23,7 +23,7 @@ class Job(TypedDict):
         target: the application object, ``quotes.app:app``.
         folder: that it is imported from.
         what: ``contract`` or ``stack``.
-        endpoint, client: whose stack.
+        endpoint, handler, client: whose stack; one of them, or none for the first there is.
         pipe: where the answer goes.
     """
 
@@ -31,6 +31,7 @@ class Job(TypedDict):
     folder: str
     what: str
     endpoint: str
+    handler: str
     client: str
     pipe: int
 
@@ -87,15 +88,26 @@ def _stack(app: Any, job: Job) -> Any:
 
     if not isinstance(app, App):
         return None
-    names = [endpoint.declaration.name for endpoint in app.endpoints()]
+    endpoints = [endpoint.declaration.name for endpoint in app.endpoints()]
     if job["client"]:
         return to_builtins(app.connector.describe(job["client"]))
-    endpoint = job["endpoint"] or next(iter(names), "")
-    if job["endpoint"] and endpoint not in names:
+    handlers = [declared.name for declared in app.handlers]
+    if job["handler"] or (handlers and not endpoints and not job["endpoint"]):
+        return to_builtins(app.describe_handler(_named("handler", job["handler"], handlers)))
+    return to_builtins(app.describe(_named("endpoint", job["endpoint"], endpoints)))
+
+
+def _named(what: str, name: str, known: list[str]) -> str:
+    """``name``, or the first that is known where none was given.
+
+    Raises:
+        LookupError: it is not among them.
+    """
+    if name and name not in known:
         from .output import nearest
 
-        raise LookupError(f"it has no endpoint {endpoint!r}.{nearest(endpoint, names)}")
-    return to_builtins(app.describe(endpoint))
+        raise LookupError(f"it has no {what} {name!r}.{nearest(name, known)}")
+    return name or next(iter(known), "")
 
 
 def main() -> None:

@@ -141,6 +141,11 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f" There is {shown}."
 
 
+def several(number: int, what: str) -> str:
+    """``1 app``, ``2 apps``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def duration(seconds: float) -> str:
     """``0.8ms``, ``12ms``, ``3.2s``."""
     if seconds < 0.001:

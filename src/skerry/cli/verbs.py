@@ -12,6 +12,9 @@ _FILE = option(
 )
 _JSON = switch("--json", dest="as_json", help="print JSON")
 _APP = option("name", metavar="APP", help="an app of the fleet")
+_BUS = option("--bus", metavar="URL", default="", help="of another bus than the fleet's")
+_SUBSCRIPTION = option("subscription", metavar="SUBSCRIPTION", help="skerry bus ls lists them")
+_YES = switch("--yes", help="do it, and do not only say what it would do")
 _PATHS = option("paths", metavar="PATH", nargs="*", default=[], help="modules, or folders; .")
 
 VERBS: dict[str, Verb] = {
@@ -120,12 +123,114 @@ VERBS: dict[str, Verb] = {
         ),
         "A problem goes to stderr, and the exit status is 1.",
     ),
+    "bus ls": Verb(
+        "queues:ls", "list who subscribes to what, and how much waits", (_JSON, _BUS, _FILE)
+    ),
+    "bus peek": Verb(
+        "queues:peek",
+        "show the oldest messages of a subscription, which stay where they are",
+        (
+            _SUBSCRIPTION,
+            switch("--dead", help="its dead letters, and not those that wait"),
+            switch("--stack", help="with the traceback of each dead letter"),
+            option("--count", "-n", metavar="N", type=count, default=20, help="so many (20)"),
+            _JSON,
+            _BUS,
+            _FILE,
+        ),
+    ),
+    "bus dead": Verb(
+        "queues:dead",
+        "list dead letters, of one subscription or of all",
+        (
+            option("subscription", metavar="SUBSCRIPTION", nargs="?", default="", help="of this"),
+            option("--count", "-n", metavar="N", type=count, default=100, help="so many (100)"),
+            _JSON,
+            _BUS,
+            _FILE,
+        ),
+    ),
+    "bus tail": Verb(
+        "tailing:tail",
+        "show what is published, as it is",
+        (
+            option("topics", metavar="TOPIC", nargs="*", default=[], help="else all heard by apps"),
+            switch("--json", dest="as_json", help="print one JSON object for each message"),
+            _BUS,
+            _FILE,
+        ),
+        "A topic that no app subscribes to has to be named.",
+    ),
+    "bus publish": Verb(
+        "publishing:publish",
+        "publish an event, or many from standard input; prints their ids",
+        (
+            option("topic", metavar="TOPIC", help="payments.settled"),
+            option(
+                "--json",
+                dest="body",
+                metavar="BODY",
+                required=True,
+                help="the event; @FILE, or - for one on each line of stdin",
+            ),
+            option("--version", metavar="N", type=count, default=1, help="of its type (1)"),
+            option(
+                "--key",
+                metavar="KEY",
+                default="",
+                help="that orders it; /POINTER takes it from the body",
+            ),
+            option("--delay", metavar="TIME", default="", help="deliver it after 10s, 5m, 1h30m"),
+            _BUS,
+            _FILE,
+        ),
+    ),
+    "bus redrive": Verb(
+        "redriving:redrive",
+        "deliver dead letters again, to the handler they died of",
+        (
+            _SUBSCRIPTION,
+            option("--id", dest="ids", metavar="ID", nargs="+", action="extend", help="these"),
+            switch("--all", dest="everything", help="all of them"),
+            option(
+                "--where",
+                metavar="CONDITION",
+                action="append",
+                help="reason~TEXT contains, key=TEXT is; also body, error, id, source, stack, …",
+            ),
+            option("--error", metavar="NAME", default="", help="that died of this exception"),
+            option("--topic", metavar="TOPIC", default="", help="of this topic"),
+            option("--rate", metavar="N/s", default="", help="no faster; also N/m, N/h"),
+            switch("--edit", help="after each has been edited, in $EDITOR"),
+            option(
+                "--set",
+                dest="sets",
+                metavar="/POINTER=VALUE",
+                action="append",
+                help="with this in the body; a JSON value, or text",
+            ),
+            _BUS,
+            _FILE,
+        ),
+        "Where several conditions are given, all of them must hold.",
+    ),
+    "bus purge": Verb(
+        "queues:purge",
+        "delete what waits for a subscription, or its dead letters",
+        (_SUBSCRIPTION, switch("--dead", help="its dead letters"), _YES, _BUS, _FILE),
+    ),
+    "bus forget": Verb(
+        "queues:forget",
+        "delete a subscription that no app has any more, with all in it",
+        (_SUBSCRIPTION, _YES, _BUS, _FILE),
+    ),
     "stack": Verb(
         "contracts:stack",
-        "show the filters around an app's endpoints or calls, each with its reason",
+        "show the filters around an app's endpoints, handlers or calls, each with its reason",
         (
             _APP,
             option("--endpoint", metavar="NAME", default="", help="of this endpoint; the first"),
+            option("--handler", metavar="NAME", default="", help="of this handler of events"),
             option("--client", metavar="OTHER", default="", help="of its calls to this app"),
             _JSON,
             _FILE,
@@ -221,6 +326,7 @@ VERBS: dict[str, Verb] = {
 }
 
 GROUPS = {
+    "bus": "events: what waits, what is dead, what passes by",
     "client": "typed clients of apps and of other people's APIs",
     "contract": "what an app promises",
     "new": "the first files of a fleet, or of an app",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct
 
 from skerry.core.stack import Slot, Stack
-from skerry.core.wire import Request, Response
 
 from .edit import called
 
@@ -15,7 +16,7 @@ class Row(Struct, frozen=True):
 
     Attributes:
         half: of a client, ``call`` (once for each call), ``between`` or ``instance`` (once for
-            each attempt); of a server, ``server``.
+            each attempt); of a server, ``server``; of a handler, ``consumer``.
         filter: what stands there and how it is set; empty where nothing does.
         below: what must stand further out.
         because: why it stands where it stands.
@@ -28,10 +29,10 @@ class Row(Struct, frozen=True):
     because: str
 
 
-def rows(half: str, stack: Stack[Request, Response]) -> list[Row]:
+def rows(half: str, stack: Stack[Any, Any]) -> list[Row]:
     """One row for each slot, outermost first, empty ones among them."""
     return [Row(half, slot.role, _shown(slot), slot.below, slot.because) for slot in stack]
 
 
-def _shown(slot: Slot[Request, Response]) -> str:
+def _shown(slot: Slot[Any, Any]) -> str:
     return "" if slot.filter is None else called(slot.filter)
