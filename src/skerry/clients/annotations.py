@@ -50,6 +50,7 @@ _SOURCES = {
     "UUID": "uuid",
     **dict.fromkeys(("UNSET", "Struct", "UnsetType", "field"), "msgspec"),
     **dict.fromkeys((*CORE_PROBLEMS, "Fault"), "skerry.core.errors"),
+    "event": "skerry.bus.event",
     **dict.fromkeys(("SyncClient", "blocking", "blocking_items"), "skerry.clients.sync"),
 }
 _RUNTIME = "skerry.clients.runtime"

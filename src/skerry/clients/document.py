@@ -1,4 +1,5 @@
-"""OpenAPI documents as they lie about: files in JSON and YAML that refer to one another.
+"""OpenAPI and AsyncAPI documents as they lie about: files in JSON and YAML that refer to each
+other.
 
 ``load`` reads one; a ``Node`` is a value in it that knows its place, so that whatever is wrong
 is said with where it is. What the values mean is read in ``schemas`` and ``operations``.
@@ -9,14 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from skerry.contract.openapi import fingerprint
 from skerry.core.errors import ConfigError
+
+from .twins import twins
 
 _MAX_BYTES = 64 * 1024 * 1024
 _DEPTH = 50  # of references on the way to what a reference leads to
@@ -44,16 +47,27 @@ class Document:
         source: where it came from, as given: a path, a URL, or a name for messages.
         files: every file read so far; the document itself under ``""``, others by path.
         folder: what relative references start from; None where there is no folder.
+        twins: what stands in for components of the events' document: the same of this one.
     """
 
     source: str
     files: dict[str, Any]
     folder: Path | None = None
+    twins: dict[str, Node] = field(default_factory=dict)
     _open_references: int = 0
 
     @property
     def root(self) -> Node:
         return Node(self, "", "", self.files[""])
+
+    @property
+    def events(self) -> Node | None:
+        """The AsyncAPI document: this one, or what it says is beside it, if that was found."""
+        root = self.root
+        if "asyncapi" in root.value:
+            return root
+        name = root.prose("x-asyncapi")
+        return Node(self, name, "", self.files[name]) if name in self.files else None
 
     @property
     def title(self) -> str:
@@ -77,7 +91,8 @@ class Document:
             at.fail(f"the reference {reference!r} leads back to itself")
         self._open_references += 1
         try:
-            return self._resolve(reference, at)
+            found = self._resolve(reference, at)
+            return self.twins.get(found.id, found)
         finally:
             self._open_references -= 1
 
@@ -223,12 +238,19 @@ class Node:
         return node
 
 
-def load(source: str | Path | Mapping[str, Any], *, name: str = "") -> Document:
-    """Read an OpenAPI 3.0 or 3.1 document.
+def load(
+    source: str | Path | Mapping[str, Any],
+    *,
+    name: str = "",
+    events: Mapping[str, Any] | None = None,
+) -> Document:
+    """Read an OpenAPI 3.0 or 3.1 document, and the AsyncAPI document that it says is beside it;
+    or an AsyncAPI 3 document alone.
 
     Args:
         source: a path, a URL (http or https), or the document as it was parsed elsewhere.
         name: what messages and generated files call it, where ``source`` does not say.
+        events: the AsyncAPI document, for a ``source`` that has no place.
 
     Raises:
         DocumentError: it cannot be read, or is not such a document.
@@ -245,11 +267,42 @@ def load(source: str | Path | Mapping[str, Any], *, name: str = "") -> Document:
             raise DocumentError(str(source), f"cannot be read: {error.strerror}") from None
         document = Document(name or str(source), {"": parse(content, str(source))}, path.parent)
     _check(document)
+    _join(document, events)
     return document
+
+
+def _join(document: Document, events: Mapping[str, Any] | None) -> None:
+    """Put the document of the events beside that of the operations. Of files, one may have been
+    carried off alone; what is served is served whole."""
+    root = document.root
+    name = root.prose("x-asyncapi")
+    parts = urlsplit(name)
+    if "asyncapi" in root.value or not name or parts.scheme or parts.netloc:
+        return
+    if events is not None:
+        document.files[name] = events
+    elif urlsplit(document.source).scheme in ("http", "https"):
+        url = urljoin(document.source, name)
+        document.files[name] = parse(_download(url), url)
+    elif document.folder is not None and (document.folder / name).is_file():
+        path = document.folder / name
+        document.files[name] = parse(path.read_bytes(), str(path))
+    found = document.events
+    if found is None:
+        return
+    _check_events(found.object())
+    schemas = root.child("components").child("schemas")
+    for same in twins(root.value, found.value):
+        twin = schemas.step(same)
+        assert twin is not None
+        document.twins[f"{name}{twin.id}"] = twin
 
 
 def _check(document: Document) -> None:
     root = document.root.object()
+    if "asyncapi" in root.value:
+        _check_events(root)
+        return
     version = str(root.value.get("openapi", ""))
     if version.startswith(("3.0", "3.1")):
         root.child("info")
@@ -264,6 +317,17 @@ def _check(document: Document) -> None:
         if version
         else "this is not an OpenAPI document: it has no 'openapi' field"
     )
+
+
+def _check_events(root: Node) -> None:
+    version = str(root.value.get("asyncapi", ""))
+    if not version.startswith("3."):
+        root.fail(
+            f"AsyncAPI {version} is not supported; 3.0 is (AsyncAPI's own converter makes it)"
+            if version
+            else "this is not an AsyncAPI document: it has no 'asyncapi' field"
+        )
+    root.child("info")
 
 
 def _download(url: str) -> bytes:

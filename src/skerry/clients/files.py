@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from skerry.core.errors import ConfigError
 
+from .asyncapi import without_events
 from .document import Document, load
 from .generate import RESERVED, module
 from .header import Header, read_header
@@ -30,7 +31,7 @@ class Written:
 
     Attributes:
         changed: whether the file is another than it was.
-        left_out: operations that cannot be called from the module, each with the reason.
+        left_out: what is in the contract and not in the module, each with the reason.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Written:
     models: int
     changed: bool
     left_out: tuple[tuple[str, str], ...] = ()
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,14 @@ def write_client(
     if text != before:
         target.parent.mkdir(parents=True, exist_ok=True)
         _replace(target, text)
-    return Written(target, len(api.operations), len(api.named), text != before, tuple(api.left_out))
+    return Written(
+        target,
+        len(api.operations),
+        len(api.named),
+        text != before,
+        tuple(api.left_out),
+        len(api.events),
+    )
 
 
 def update_client(path: Path, source: Source | None = None) -> Written:
@@ -163,6 +172,7 @@ def _text(source: Source, name: str, origin: str, *, plain: bool, width: int) ->
         api.title, api.version, api.digest, origin, name, "plain" if plain else "skerry"
     )
     if plain:
+        api = without_events(api)
         return plain_module(api, header, width=width), api
     return module(plan(api, name, reserved=RESERVED), header, width=width), api
 

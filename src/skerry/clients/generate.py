@@ -62,18 +62,23 @@ class Module:
             *(self._class(one) for one in self._classes()),
             *self._aliases(),
             *(self._problem(problem) for problem in self._plan.problems if not problem.core),
-            self._client(),
-            self._sync(),
+            *([self._client(), self._sync()] if self._plan.has_client else []),
             self._endpoints(),
         ]
 
     def _opening(self) -> list[str]:
         api = self._plan.api
         title = " ".join(prose(f"{api.title} {api.version}", 1000).split())
+        missing = [] if self._plan.has_client else self._not_here(self._width)
         first, rest = summary(api.description, self._width - len(title) - 8)
         if first and len(first) + len(title) + 8 <= self._width:
-            return docstring([f"{title}: {first}", prose(rest, self._width)], 0)
-        return docstring([f"{title}.", prose(api.description, self._width)], 0)
+            return docstring([f"{title}: {first}", prose(rest, self._width), *missing], 0)
+        return docstring([f"{title}.", prose(api.description, self._width), *missing], 0)
+
+    def _not_here(self, width: int) -> list[str]:
+        missing = self._plan.api.left_out
+        lines = [entry(what, why, width) for what, why in missing]
+        return ["Not here:\n" + "\n".join(lines)] if missing else []
 
     def _imports(self) -> list[str]:
         groups = self._speller.imports()
@@ -126,7 +131,8 @@ class Module:
             options.append(f"tag={quoted(made.tag)}")
         if made.rename:
             options.append(f"rename={quoted(made.rename)}")
-        lines = lay(group(f"class {made.name}(", options, "):"), 0, self._width)
+        lines = self._decorated(made)
+        lines += lay(group(f"class {made.name}(", options, "):"), 0, self._width)
         doc = docstring(self._described(made.doc, 1, made.fields, made.name), 1)
         body: list[str] = []
         if made.const:
@@ -138,6 +144,16 @@ class Module:
         if doc and body:
             doc = [*doc, ""]
         return [*lines, *doc, *(body or ([] if doc else ["    pass"]))]
+
+    def _decorated(self, made: PyRecord) -> list[str]:
+        if made.event is None:
+            return []
+        items: list[Text] = [quoted(made.event.topic)]
+        if made.event.version != 1:
+            items.append(f"version={made.event.version}")
+        if made.event.key:
+            items.append(f"key={quoted(made.event.key)}")
+        return lay(group(f"@{self._speller.use('event')}(", items, ")"), 0, self._width)
 
     def _field(self, field: PyField, *, renamed: bool) -> list[str]:
         hint = self._speller.hint(field.shape, optional=_unset(field.default))
@@ -224,12 +240,7 @@ class Module:
     def _client(self) -> list[str]:
         plan = self._plan
         lines = [f"class {plan.name}({self._speller.use('Client')}):"]
-        about = [prose(f"Calls {plan.app}.", self._width)]
-        if plan.api.left_out:
-            about.append(
-                "Not here:\n"
-                + "\n".join(entry(what, why, self._width - 4) for what, why in plan.api.left_out)
-            )
+        about = [prose(f"Calls {plan.app}.", self._width), *self._not_here(self._width - 4)]
         lines += [*docstring(about, 1), ""]
         lines.append(f"    __app__ = {quoted(plan.app)}")
         if plan.api.url:

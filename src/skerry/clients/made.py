@@ -19,6 +19,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from skerry.bus.event import event
 from skerry.core import errors
 from skerry.core.errors import Problem
 
@@ -129,6 +130,9 @@ class _Maker:
                 self._types[key].__annotations__ = {
                     field.name: self._hint(field) for field in record.fields
                 }
+            if record.event is not None:
+                said = record.event
+                event(said.topic, version=said.version, key=said.key)(self._types[key])
         problems = {problem.name: self._problem(problem) for problem in plan.problems}
         operations = {
             operation.name: MadeOperation(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .asyncapi import Events
 from .document import Document, DocumentError, Node, load
 from .looks import says_something
 from .refusals import Refusals
@@ -93,16 +94,19 @@ class _Reader:
                 except _Unsupported as error:
                     self._left_out.append((label, str(error)))
         info = self._root.child("info")
+        events = Events(self._document, self._schemas)
         return Api(
             title=self._document.title.strip(),
             version=self._document.version,
             description=info.prose("description") or info.prose("summary"),
-            url=self._server(self._root)[0],
+            # AsyncAPI's servers are brokers, which have no part in the addresses of events.
+            url="" if "asyncapi" in self._root.value else self._server(self._root)[0],
             digest=self._document.digest,
             operations=operations,
-            named=self._schemas.in_order(),
+            named=self._schemas.in_order() | events.copies,
             refusals=self._refusals.found,
-            left_out=self._left_out,
+            left_out=[*self._left_out, *events.left_out],
+            events=events.found,
         )
 
     def _server(self, node: Node) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from .pythonic import (
     PyAlias,
     PyArgument,
     PyEnum,
+    PyEvent,
     PyField,
     PyOperation,
     PyProblem,
@@ -35,6 +36,7 @@ from .shapes import (
     Alias,
     Api,
     Enumeration,
+    Event,
     Field,
     ListOf,
     Literals,
@@ -138,7 +140,8 @@ class _Planner:
                 for key, refusal in api.refusals.items()
                 if key not in self._problem_classes
                 for f in refusal.fields
-            ],
+            ]
+            + [Ref(event.record) for event in api.events],
         )
 
     def run(self) -> None:
@@ -156,6 +159,8 @@ class _Planner:
                     self._plan.classes[key] = _enum(named, name)
                 case Alias() if key not in cyclic:
                     self._plan.classes[key] = PyAlias(name, named.description, named.shape)
+        for event in self._api.events:
+            self._heard(event)
         operations = [self._lifted(operation) for operation in self._api.operations]
         problems = self._problems()
         self._plan.problems = list({p.name: p for p in problems.values()}.values())
@@ -225,6 +230,22 @@ class _Planner:
             )
         made.rename = _rename(made.fields)
         return made
+
+    def _heard(self, event: Event) -> None:
+        made = self._plan.classes[event.record]
+        assert isinstance(made, PyRecord)
+        made.doc = made.doc or event.description
+        names: list[str] = []
+        at: PyRecord | None = made
+        for step in event.key:
+            found = next((f for f in at.fields if f.wire == step), None) if at else None
+            if found is None:  # what nobody can find orders nothing
+                names = []
+                break
+            names.append(found.name)
+            shape = found.shape.inner if isinstance(found.shape, Nullable) else found.shape
+            at = self._plan.record(shape)
+        made.event = PyEvent(event.topic, event.version, ".".join(names))
 
     def _field_default(self, key: str, source: Field) -> Any:
         """What a field is without a value. Defaults of the contract are used in answers only:

@@ -41,7 +41,7 @@ class PyField:
 @dataclass(slots=True)
 class PyRecord:
     """``const`` is the attribute that says the tag, and stands for no field; ``core`` where
-    Skerry has the class already."""
+    Skerry has the class already; ``event`` where it is one."""
 
     name: str
     doc: str
@@ -51,6 +51,16 @@ class PyRecord:
     const: str = ""
     rename: str = ""
     core: bool = False
+    event: PyEvent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PyEvent:
+    """What ``@event`` is told; ``key`` are attributes, with dots."""
+
+    topic: str
+    version: int
+    key: str
 
 
 @dataclass(slots=True)
@@ -117,6 +127,11 @@ class Plan:
     problems: list[PyProblem]
     operations: list[PyOperation]
     _kinds: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def has_client(self) -> bool:
+        """Whether there is anything to call; of an app that only sends, there are its events."""
+        return bool(self.operations or not self.api.events)
 
     def native(self, shape: Union) -> bool:
         """Whether msgspec can tell the members apart: by their JSON kind, or by one tag."""

@@ -230,13 +230,31 @@ class Operation:
 
 
 @dataclass(slots=True)
+class Event:
+    """A message that an app sends.
+
+    Attributes:
+        record: what it carries, by its key among the named shapes.
+        key: the properties on the way to what orders it; empty for no order.
+        description: what the message says of itself, beside what its record says.
+    """
+
+    topic: str
+    version: int
+    record: str
+    key: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(slots=True)
 class Api:
     """A whole contract.
 
     Attributes:
         named: records, enumerations and aliases by key, in the order they are to be read in.
         refusals: kinds of error answers by key.
-        left_out: operations that cannot be called from here, each with the reason.
+        left_out: operations that cannot be called from here, and messages that cannot be
+            events, each with the reason.
     """
 
     title: str
@@ -248,3 +266,4 @@ class Api:
     named: dict[str, Named]
     refusals: dict[str, Refusal]
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
