@@ -352,6 +352,12 @@ class App(Routes, Handlers):
         """Whether this app has anything to do with the bus."""
         return bool(self.handlers or self.published)
 
+    async def finish_events(self, patience: float) -> None:
+        """Handle no more events; handlers that are at work have so many seconds. Before ``stop``,
+        while requests are still answered."""
+        if self._running is not None:
+            await self._running.finish_events(patience)
+
     async def stop(self) -> None:
         """Close what ``start`` opened, and connections to other apps."""
         running, self._running = self._running, None

@@ -167,14 +167,21 @@ class Bus:
         kept = None if self._kept is None else self._kept.trouble
         return self._trouble or kept
 
-    async def stop(self) -> None:
-        """Take nothing more, wait a moment for what is at work, and let go of the broker."""
+    async def finish(self, patience: float) -> None:
+        """Take nothing more; what is still at work after so many seconds is given back.
+
+        What is published goes on being published, for the requests that are answered meanwhile.
+        """
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.wait([self._opening])
         if self._scheduler is not None:
             await self._scheduler.stop()
-        await asyncio.gather(*(consumer.stop(PATIENCE) for consumer in self._consumers))
+        await asyncio.gather(*(consumer.stop(patience) for consumer in self._consumers))
+
+    async def stop(self) -> None:
+        """Finish, if that was not asked for before, and let go of the broker."""
+        await self.finish(PATIENCE)
         if self._kept is not None:  # after the handlers, which may have left something there
             await self._kept.stop(PATIENCE)
         await self.driver.close()

@@ -132,6 +132,11 @@ class Running:
         found = await self.container.health()
         return found if self._bus is None else {**found, "bus": self._bus.trouble}
 
+    async def finish_events(self, patience: float) -> None:
+        """Handle no more events; see ``Bus.finish``."""
+        if self._bus is not None:
+            await self._bus.finish(patience)
+
     async def close(self) -> None:
         await self._exit.aclose()
 

@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
             await self.on_tick(0)
 
     async def stop(self) -> None:
-        """Accept nothing more, finish what is in flight, run the app's shutdown.
+        """Accept nothing more, finish what is in flight, events too, run the app's shutdown.
 
         A connection that is closed while it is idle may be just about to carry a request, which
         then is lost. So for a moment every answer says that it is the last on its connection:
@@ -126,8 +126,15 @@ class Server(uvicorn.Server):
             listening.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        await self._finish()
+        await asyncio.gather(self._finish(), self._finish_events())
         await self.lifespan.shutdown()
+
+    async def _finish_events(self) -> None:
+        """Let an app of Skerry's own finish what its handlers of events are at, within the bound
+        that requests have; before its resources close, and not after the requests."""
+        finish = getattr(self.config.app, "finish_events", None)
+        if finish is not None:
+            await finish(self._drain)
 
     async def _finish(self) -> None:
         """Wait for what is in flight, and no longer than may be."""
