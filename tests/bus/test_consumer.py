@@ -45,8 +45,9 @@ class Bench:
     @asynccontextmanager
     async def handling(self, handle: Handle, **options: Any) -> AsyncIterator[Consumer]:
         await self.driver.declare([SUBSCRIPTION])
+        settings = options.get("settings", HandlerSettings())
         stack = consumer_stack(
-            "ledger.book", app="ledger", lease=30.0, metrics=self.metrics, clock=self.clock
+            "ledger.book", app="ledger", settings=settings, metrics=self.metrics, clock=self.clock
         )
         consumer = Consumer(
             self.driver,
@@ -194,6 +195,21 @@ async def test_a_long_handler_keeps_its_event(bench: Bench) -> None:
             await bench.clock.advance(5)
     assert len(done) == 1
     assert await bench.left() == (0, 0, 0, 0)
+
+
+async def test_what_waits_for_its_turn_is_kept_too(bench: Bench) -> None:
+    done: list[int] = []
+
+    async def handle(attempt: Attempt) -> None:
+        await bench.clock.sleep(50)
+        assert attempt.number == 1
+        done.append(attempt.event.cents)
+
+    async with bench.handling(handle, settings=HandlerSettings(concurrency=1, prefetch=4)):
+        await bench.publish(*(Settled(f"p{n}", n) for n in range(4)))
+        for _ in range(45):
+            await bench.clock.advance(5)
+    assert done == [0, 1, 2, 3]
 
 
 async def test_a_handler_whose_event_is_lost_stops(bench: Bench) -> None:

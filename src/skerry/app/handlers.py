@@ -302,7 +302,7 @@ def describe(app: str, declared: HandlerDeclaration, resources: Iterable[Any]) -
     stack = consumer_stack(
         f"{app}.{declared.name}",
         app=app,
-        lease=declared.settings.lease,
+        settings=declared.settings,
         metrics=Metrics(),
         inbox=inbox,
     )

@@ -105,7 +105,7 @@ class Running:
             stack = consumer_stack(
                 handler.subscription.name,
                 app=self._app,
-                lease=handler.subscription.lease,
+                settings=handler.declaration.settings,
                 metrics=self._metrics,
                 inbox=None if kept is None else kept.inbox(handler.subscription),
             )

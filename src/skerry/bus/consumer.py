@@ -60,7 +60,8 @@ class HandlerSettings:
 
     Attributes:
         concurrency: events it works on at the same time, in each instance.
-        prefetch: deliveries taken ahead; by default as many again as are worked on.
+        prefetch: deliveries that are out with each instance, those it works on among them; by
+            default twice as many.
         lease: seconds after which an instance that says nothing is taken for dead.
         retries: see there.
     """
@@ -101,7 +102,6 @@ class Consumer:
         self._metrics = metrics
         self._chance = chance
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(settings.concurrency)
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -127,7 +127,6 @@ class Consumer:
             try:
                 async with self._driver.consume(self.subscription, prefetch) as deliveries:
                     async for delivery in deliveries:
-                        await self._slots.acquire()
                         task = asyncio.create_task(self._end_with_handler(delivery))
                         self._tasks.add(task)
                         task.add_done_callback(self._done)
@@ -139,7 +138,6 @@ class Consumer:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s: %r", self.subscription.name, error, exc_info=error)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from skerry.bus.attempt import Attempt
+from skerry.bus.consumer import HandlerSettings
 from skerry.core.clock import Clock, system
 from skerry.core.service import Filter
 from skerry.core.stack import Slot, Stack
+from skerry.filters.concurrency import Concurrency
 from skerry.filters.handled import ObserveHandler
 from skerry.filters.lease import KeepLease
 from skerry.filters.pause import Pause
@@ -16,7 +18,7 @@ def consumer_stack(
     handler: str,
     *,
     app: str,
-    lease: float,
+    settings: HandlerSettings,
     metrics: Metrics,
     inbox: Filter[Attempt, None] | None = None,
     clock: Clock = system,
@@ -36,12 +38,19 @@ def consumer_stack(
             "lease",
             "above all that waits: what is ours while it waits must be said to be ours",
             below=("observe",),
-            filter=KeepLease(lease, clock),
+            filter=KeepLease(settings.lease, clock),
+        ),
+        Slot(
+            "concurrency",
+            "below the lease, because what was taken ahead and waits for its turn is ours",
+            below=("lease",),
+            filter=Concurrency(settings.concurrency),
         ),
         Slot(
             "pause",
-            "above the inbox, which counts attempts: a paused handler makes none",
-            below=("lease",),
+            "above the inbox, which counts attempts: a paused handler makes none; below "
+            "concurrency, so that a pause is noticed by those whose turn it is",
+            below=("lease", "concurrency"),
             filter=Pause(handler, clock=clock),
         ),
         Slot(
