@@ -184,3 +184,36 @@ def test_the_stack_of_a_handler(planted: Path, run: Callable[..., Any]) -> None:
     file.write_text(DAEMON + DATABASE)
     rows = json.loads(run("stack", "plain", "--json").out)
     assert rows[-1]["filter"] == "skerry.filters.inbox.EffectivelyOnce"
+
+
+def test_the_events_of_an_app(planted: Path, run: Callable[..., Any]) -> None:
+    (planted / "plain" / "app.py").write_text(DAEMON + "app.publishes(Settled)\n")
+    assert "`skerry contract show plain --events`" in run("contract", "show", "plain").err
+    shown = run("contract", "show", "plain", "--events").out
+    assert "a.settled.v1  receive" in shown and "a.settled.v1  send" in shown
+    assert "tick" not in shown
+    document = json.loads(run("contract", "export", "plain", "-", "--events").out)
+    assert document["asyncapi"] == "3.0.0"
+    assert document == json.loads(run("contract", "show", "plain", "--events", "--json").out)
+    assert run("contract", "export", "plain", "--events").err == "wrote plain.asyncapi.json\n"
+    none = run("contract", "show", "greeter", "--events")
+    assert none.status == 1 and "has no events to show" in none.err
+
+
+def test_a_client_carries_events(planted: Path, run: Callable[..., Any]) -> None:
+    file = planted / "plain" / "app.py"
+    file.write_text(DAEMON + "app.publishes(Settled)\n")
+    done = run("client", "add", "plain", "greeter/greeter/clients/plain.py")
+    assert done.out.endswith("0 operations, 1 models, 1 events\n")
+    module = planted / "greeter/greeter/clients/plain.py"
+    assert '@event("a.settled")\nclass Settled(Struct' in module.read_text()
+    assert run("client", "check").status == 0
+    file.write_text(file.read_text().replace("    id: str", "    id: str\n    cents: int"))
+    stale = run("client", "check")
+    assert stale.status == 1 and "the contract changed" in stale.out
+    assert run("client", "update").status == 0
+    assert "cents: int" in module.read_text()
+    run("contract", "export", "plain", "--events")
+    assert "1 events" in run("client", "add", "./plain.asyncapi.json", "theirs.py").out
+    plain = run("client", "add", "plain", "without.py", "--plain")
+    assert "left out a.settled.v1: events are heard with Skerry's bus" in plain.err

@@ -17,8 +17,14 @@ from .place import fleet_file
 _PATIENCE = 60.0  # seconds for the import of an app
 
 
-def document_of(file: str, name: str) -> dict[str, Any]:
+_DOCUMENTS = ("contract", "events")
+
+
+def document_of(file: str, name: str, what: str = "contract") -> dict[str, Any]:
     """The contract of an app: what the running one serves, else what its code says.
+
+    Args:
+        what: ``events`` for its AsyncAPI document in place of its OpenAPI document.
 
     Raises:
         Failed: there is no such app, or it has none.
@@ -26,8 +32,8 @@ def document_of(file: str, name: str) -> dict[str, Any]:
     place = fleet_file(file)
     url = _running(place, name)
     if url:
-        return _served(url, name)
-    document: dict[str, Any] = ask_code(place, name, "contract")
+        return _served(url, name, what)
+    document: dict[str, Any] = ask_code(place, name, what)
     return document
 
 
@@ -39,10 +45,10 @@ def _running(place: Path, name: str) -> str:
         return ""
 
 
-def _served(url: str, name: str) -> dict[str, Any]:
+def _served(url: str, name: str, what: str) -> dict[str, Any]:
     from .calling import Way, contract
 
-    return contract(Way(url, url), name)
+    return contract(Way(url, url), name, what=what)
 
 
 def ask_code(
@@ -62,8 +68,8 @@ def ask_code(
     spec = fleet.apps.get(name)
     if spec is None:
         fail(f"there is no app {name!r} in {place}.{nearest(name, list(fleet.apps))}")
-    if spec.kind == "outside" and spec.url and what == "contract":
-        return _served(spec.url, name)
+    if spec.kind == "outside" and spec.url and what in _DOCUMENTS:
+        return _served(spec.url, name, what)
     try:
         target = located(spec).app
     except NoApp as error:
@@ -71,7 +77,7 @@ def ask_code(
         fail(f"{name}: {error}{fetched}")
     if target is None:
         so = f"{name} is not started from Python code that can be asked"
-        fail(f"{so}; start it: `skerry up`" if what == "contract" else f"{so} for its {what}")
+        fail(f"{so}; start it: `skerry up`" if what in _DOCUMENTS else f"{so} for its {what}")
     if client and client not in fleet.apps:
         note(f"no app of {place} is called {client!r}.{nearest(client, list(fleet.apps))}")
     names = {*fleet.apps, *fleet.backings}

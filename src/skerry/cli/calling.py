@@ -114,14 +114,21 @@ def ask(way: Way, sent: Sent, timeout: float) -> http.client.HTTPResponse:
         fail(f"{way.shown}{sent.target}: {said}; `skerry ps` says how it is")
 
 
-def contract(way: Way, app: str, timeout: float = 10.0) -> dict[str, Any]:
-    """The OpenAPI document that ``app`` serves.
+DOCUMENTS = {"contract": "/openapi.json", "events": "/asyncapi.json"}
+"""Where apps serve what they promise."""
+
+
+def contract(way: Way, app: str, timeout: float = 10.0, what: str = "contract") -> dict[str, Any]:
+    """The OpenAPI document that ``app`` serves, or its AsyncAPI document.
+
+    Args:
+        what: one of ``DOCUMENTS``.
 
     Raises:
         Failed: it serves none.
     """
-    answer = ask(way, Sent("GET", "/openapi.json", {}, None), timeout)
-    said = f"{app} serves no contract at {way.shown}/openapi.json"
+    answer = ask(way, Sent("GET", DOCUMENTS[what], {}, None), timeout)
+    said = f"{app} serves no {what} at {way.shown}{DOCUMENTS[what]}"
     try:
         content = answer.read()
         if answer.status != 200:

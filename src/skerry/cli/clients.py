@@ -21,7 +21,9 @@ def add(source: str, target: str, name: str, plain: bool, file: str) -> int:
     origin, contract, called = _source(file, source)
     path = Path(target) if target else default_folder(Path.cwd()) / f"{_module(name or called)}.py"
     written = write_client(contract, path, name or called, plain=plain, origin=origin)
-    print(f"wrote {written.path}: {written.operations} operations, {written.models} models")
+    said = f"{written.operations} operations, {written.models} models"
+    said += f", {written.events} events" if written.events else ""
+    print(f"wrote {written.path}: {said}")
     for operation, why in written.left_out:
         note(f"left out {operation}: {why}")
     return 0
@@ -32,11 +34,22 @@ def _source(file: str, source: str) -> tuple[str, Any, str]:
     parts = urlsplit(source)
     if parts.scheme in ("http", "https"):
         last = parts.path.rstrip("/").rpartition("/")[2].partition(".")[0]
-        return "", source, last if last not in ("", "openapi", "swagger") else str(parts.hostname)
+        general = last in ("", "openapi", "asyncapi", "swagger")
+        return "", source, str(parts.hostname) if general else last
     path = Path(source)
     if path.suffix in (".json", ".yaml", ".yml") or path.is_file():
         return "", source, path.name.partition(".")[0]
-    return f"{_OF_APP}{source}", document_of(file, source), source
+    return f"{_OF_APP}{source}", _contract(file, source), source
+
+
+def _contract(file: str, name: str) -> Any:
+    """The contract of an app of the fleet, with its events where it has any."""
+    document = document_of(file, name)
+    if "x-asyncapi" not in document:
+        return document
+    from skerry.clients.document import load
+
+    return load(document, name=name, events=document_of(file, name, "events"))
 
 
 def _module(name: str) -> str:
@@ -133,7 +146,7 @@ class _Contracts:
             return None
         key = self._fleet_of(module), header.source.removeprefix(_OF_APP)
         if key not in self._known:
-            self._known[key] = document_of(*key)
+            self._known[key] = _contract(*key)
         return self._known[key]
 
     def _fleet_of(self, module: Path) -> str:

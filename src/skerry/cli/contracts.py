@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from .apps import ask_code, document_of
 from .operations import operations, resolved
@@ -28,9 +29,9 @@ def stack(name: str, endpoint: str, handler: str, client: str, as_json: bool, fi
     return 0
 
 
-def show(name: str, as_json: bool, file: str) -> int:
-    """List the operations of a contract, or print it whole."""
-    document = document_of(file, name)
+def show(name: str, events: bool, as_json: bool, file: str) -> int:
+    """List the operations of a contract, or its events, or print it whole."""
+    document = document_of(file, name, "events" if events else "contract")
     if as_json:
         echo_json(document)
         return 0
@@ -39,6 +40,9 @@ def show(name: str, as_json: bool, file: str) -> int:
     if info.get("description"):
         print(info["description"])
     print()
+    if events:
+        table(("EVENT", "ACTION", "KEY", "SUMMARY"), _events(document))
+        return 0
     rows = []
     for called, operation in operations(document, name).items():
         item = resolved(document["paths"][operation.path], document)
@@ -46,16 +50,31 @@ def show(name: str, as_json: bool, file: str) -> int:
         answers = " ".join(code for code in said.get("responses", {}) if code != "default")
         rows.append([called, operation.method, operation.path, answers, said.get("summary", "")])
     table(("OPERATION", "METHOD", "PATH", "ANSWERS", "SUMMARY"), rows)
+    if "x-asyncapi" in document:
+        note(f"it has events, too: `skerry contract show {name} --events`")
     return 0
 
 
-def export(name: str, output: str, file: str) -> int:
+def _events(document: dict[str, Any]) -> list[list[str]]:
+    """Each message with what is done with it: what handlers say of it, or it says itself."""
+    rows = []
+    for operation in document.get("operations", {}).values():
+        for reference in operation.get("messages", ()):
+            message = resolved(reference, document)
+            key = str(message.get("x-key", "")).rpartition("#/")[2]
+            said = operation.get("summary") or message.get("summary", "")
+            rows.append([message.get("name", ""), operation.get("action", ""), key, said])
+    return rows
+
+
+def export(name: str, output: str, events: bool, file: str) -> int:
     """Write a contract to a file, or print it."""
-    text = json.dumps(document_of(file, name), indent=2, ensure_ascii=False) + "\n"
+    document = document_of(file, name, "events" if events else "contract")
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     if output == "-":
         print(text, end="")
         return 0
-    path = Path(output or f"{name}.openapi.json")
+    path = Path(output or f"{name}.{'asyncapi' if events else 'openapi'}.json")
     path.write_text(text, "utf-8")
     note(f"wrote {path}")
     return 0

@@ -53,7 +53,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "skerry stack ledger --handler book_payment",
         "skerry stack quotes --client schools",
     ),
-    "contract show": ("skerry contract show quotes",),
+    "contract show": ("skerry contract show quotes", "skerry contract show payments --events"),
     "contract export": (
         "skerry contract export quotes",
         "skerry contract export quotes - | jq .info",

@@ -22,7 +22,7 @@ class Job(TypedDict):
     Attributes:
         target: the application object, ``quotes.app:app``.
         folder: that it is imported from.
-        what: ``contract`` or ``stack``.
+        what: ``contract``, ``events`` or ``stack``.
         endpoint, handler, client: whose stack; one of them, or none for the first there is.
         pipe: where the answer goes.
     """
@@ -46,7 +46,7 @@ class Answer(TypedDict, total=False):
 def answer(job: Job) -> Answer:
     try:
         app = load(job["target"], job["folder"])
-        found = _contract(app) if job["what"] == "contract" else _stack(app, job)
+        found = _FINDS[job["what"]](app, job)
     except CannotLoad as error:
         return {"failed": reason(error)}
     except Exception as error:  # the app's own code: it can raise anything
@@ -71,7 +71,7 @@ def reason(error: Exception) -> str:
     return f"{error}: {type(cause).__name__}: {cause}{place}"
 
 
-def _contract(app: Any) -> Any:
+def _contract(app: Any, job: Job) -> Any:
     from skerry.app.app import App
     from skerry.contract.openapi import document
 
@@ -79,6 +79,14 @@ def _contract(app: Any) -> Any:
         return document(app.contract())
     made = getattr(app, "openapi", None)  # FastAPI's
     return made() if callable(made) else None
+
+
+def _events(app: Any, job: Job) -> Any:
+    from skerry.app.app import App
+    from skerry.contract.asyncapi import document
+
+    contract = app.contract() if isinstance(app, App) else None
+    return document(contract) if contract is not None and contract.has_events else None
 
 
 def _stack(app: Any, job: Job) -> Any:
@@ -95,6 +103,9 @@ def _stack(app: Any, job: Job) -> Any:
     if job["handler"] or (handlers and not endpoints and not job["endpoint"]):
         return to_builtins(app.describe_handler(_named("handler", job["handler"], handlers)))
     return to_builtins(app.describe(_named("endpoint", job["endpoint"], endpoints)))
+
+
+_FINDS = {"contract": _contract, "events": _events, "stack": _stack}
 
 
 def _named(what: str, name: str, known: list[str]) -> str:

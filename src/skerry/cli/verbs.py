@@ -12,6 +12,7 @@ _FILE = option(
 )
 _JSON = switch("--json", dest="as_json", help="print JSON")
 _APP = option("name", metavar="APP", help="an app of the fleet")
+_EVENTS = switch("--events", help="its events, which AsyncAPI describes")
 _BUS = option("--bus", metavar="URL", default="", help="of another bus than the fleet's")
 _SUBSCRIPTION = option("subscription", metavar="SUBSCRIPTION", help="skerry bus ls lists them")
 _YES = switch("--yes", help="do it, and do not only say what it would do")
@@ -238,23 +239,24 @@ VERBS: dict[str, Verb] = {
     ),
     "contract show": Verb(
         "contracts:show",
-        "list the operations of an app; with --json its whole OpenAPI document",
-        (_APP, _JSON, _FILE),
+        "list the operations of an app, or its events; with --json the whole document",
+        (_APP, _EVENTS, _JSON, _FILE),
     ),
     "contract export": Verb(
         "contracts:export",
-        "write an app's OpenAPI document to a file",
+        "write an app's OpenAPI or AsyncAPI document to a file",
         (
             _APP,
             option(
                 "output", metavar="FILE", nargs="?", default="", help="APP.openapi.json; - prints"
             ),
+            _EVENTS,
             _FILE,
         ),
     ),
     "client add": Verb(
         "clients:add",
-        "write a typed client of an app, or of any OpenAPI document",
+        "write a typed client of an app, or of any OpenAPI or AsyncAPI document",
         (
             option("source", metavar="NAME|FILE|URL", help="an app of the fleet, or a document"),
             option(
