@@ -184,3 +184,15 @@ async def test_a_handler_of_two_versions_takes_both() -> None:
     with pytest.raises(ConfigError, match="does not take SettledLater"):
         async with TestClient(app):
             pass
+
+
+async def test_an_app_whose_broker_goes_is_not_ready_until_it_is_back() -> None:
+    app, broker = App("a"), Broker()
+    app.publishes(Settled)
+    async with TestClient(app, overrides={Driver: Memory(broker)}) as client:
+        assert (await client.get("/readyz")).status == 200
+        broker.reachable = False
+        answer = await client.get("/readyz")
+        assert (answer.status, answer.json()["checks"]) == (503, {"bus": "the broker is away"})
+        broker.reachable = True
+        assert (await client.get("/readyz")).json()["checks"] == {"bus": "ok"}

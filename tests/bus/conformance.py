@@ -1006,6 +1006,7 @@ class Bus:
                     lambda: publisher.peek(subscription.name),
                     lambda: publisher.dead(subscription.name),
                     lambda: publisher.declare([subscription]),
+                    publisher.open,
                     late.open,
                 ):
                     with pytest.raises(BusUnavailable):

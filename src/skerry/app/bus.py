@@ -30,6 +30,7 @@ from .handlers import Handler
 log = logging.getLogger("skerry.bus")
 
 _AGAIN = 1.0
+_ANSWER = 2.0  # seconds: less than whoever asks for our health waits
 PATIENCE = 5.0
 """Seconds that stopping waits for handlers that are at work; what they leave is given back."""
 
@@ -161,9 +162,16 @@ class Bus:
             self._kept.start()
         self._trouble, self._started = None, True
 
-    @property
-    def trouble(self) -> str | None:
+    async def health(self) -> str | None:
         """What is wrong; None for nothing."""
+        if self._trouble is None:
+            try:
+                async with asyncio.timeout(_ANSWER):
+                    await self.driver.open()
+            except TimeoutError:
+                return f"no answer within {_ANSWER:g} s"
+            except CallError as error:
+                return str(error)
         kept = None if self._kept is None else self._kept.trouble
         return self._trouble or kept
 

@@ -130,7 +130,7 @@ class Running:
     async def health(self) -> dict[str, str | None]:
         """What is wrong with each resource that has a check, and with the bus."""
         found = await self.container.health()
-        return found if self._bus is None else {**found, "bus": self._bus.trouble}
+        return found if self._bus is None else {**found, "bus": await self._bus.health()}
 
     async def finish_events(self, patience: float) -> None:
         """Handle no more events; see ``Bus.finish``."""

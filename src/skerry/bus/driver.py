@@ -141,7 +141,10 @@ class Driver(Protocol):
     told before holds, and it is reached again without anybody's doing."""
 
     async def open(self) -> None:
-        """Connect. Before the first of all other calls, in the event loop they will come from."""
+        """Connect. Before the first of all other calls, in the event loop they will come from.
+
+        Asked again, it only says whether the broker can be reached.
+        """
         ...
 
     async def close(self) -> None:

@@ -69,6 +69,7 @@ class Embedded:
 
     async def open(self) -> None:
         if self._writer is not None:
+            await self._do(lambda store: None)
             return
         loop = asyncio.get_running_loop()
         self._writer = Writer(
