@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import keyword
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
@@ -145,14 +151,8 @@ async def test_a_consumer_handles_what_its_client_carries(tmp_path: Path) -> Non
         for _ in range(500):
             if seen:
                 break
-            await pause()
+            await asyncio.sleep(0.005)
     assert seen == [("p1", Decimal("2.50"), None)]
-
-
-async def pause() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.005)
 
 
 def test_a_module_without_events_is_what_it_was(tmp_path: Path) -> None:
@@ -188,6 +188,48 @@ def test_from_files_beside_each_other(tmp_path: Path) -> None:
     assert check_client(tmp_path / "payments.py") is not None
     assert update_client(tmp_path / "payments.py").events == 3
     assert check_client(tmp_path / "payments.py") is None
+
+
+async def test_from_urls(tmp_path: Path) -> None:
+    """What is served is read whole, by either of its addresses."""
+    app = payments()
+    app.publishes(*ALL)
+    pages = {}
+    async with TestClient(app, overrides={Driver: Memory(Broker())}) as client:
+        for path in ("/openapi.json", "/asyncapi.json"):
+            pages[path] = (await client.get(path)).text
+    with serving(pages) as url:
+        written = write_client(f"{url}/openapi.json", tmp_path / "both.py", "payments")
+        assert (written.operations, written.events) == (1, 3)
+        written = write_client(f"{url}/asyncapi.json", tmp_path / "events.py", "payments")
+        assert (written.operations, written.events) == (0, 3)
+        assert check_client(tmp_path / "both.py") is None
+        del pages["/asyncapi.json"]
+        with pytest.raises(DocumentError, match=r"asyncapi\.json: cannot be fetched"):
+            check_client(tmp_path / "both.py")
+
+
+@contextmanager
+def serving(pages: dict[str, str]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = pages.get(self.path, "")
+            self.send_response(200 if text else 404)
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_from_an_asyncapi_document_alone(tmp_path: Path) -> None:
@@ -349,7 +391,7 @@ NAMES = st.from_regex(r"[a-z]{1,6}(_[a-z]{1,6})?", fullmatch=True).filter(
         name not in {"bool", "bytes", "dict", "float", "int", "list", "str", "dt"}
         and name not in {"field", "property", "self", "cls"}
         and name.isidentifier()
-        and not __import__("keyword").iskeyword(name)
+        and not keyword.iskeyword(name)
     )
 )
 TYPES = st.recursive(
@@ -371,7 +413,7 @@ def declarations(draw: st.DrawFn) -> list[type[Any]]:
         st.lists(st.tuples(TOPICS, st.integers(1, 9)), min_size=1, unique=True, max_size=4)
     )
     for number, (topic, version) in enumerate(names):
-        fields = draw(st.dictionaries(NAMES, TYPES, min_size=1, max_size=4))
+        fields = draw(st.dictionaries(NAMES, TYPES, max_size=4))
         key = draw(st.sampled_from(["", *fields]))
         made = defstruct(f"Event{number}", list(fields.items()), module=__name__)
         found.append(event(topic, version=version, key=key)(made))
@@ -398,7 +440,5 @@ def test_what_an_app_declares_comes_back(
 
 def spaces(document: Document, folder: Path) -> Iterator[Any]:
     """The types as they are written and as they are made."""
-    from types import SimpleNamespace
-
     yield generated(document, folder, "payments")
     yield SimpleNamespace(**make(plan(read(document), "payments")).types)

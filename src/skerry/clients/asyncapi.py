@@ -11,6 +11,7 @@ from skerry.bus.event import event as declare
 from skerry.core.errors import ConfigError
 
 from .document import Document, Node
+from .looks import name_of
 from .schemas import Schemas
 from .shapes import Api, Event, Named, Record, Ref
 
@@ -84,6 +85,12 @@ class Events:
             if not form.startswith(_JSON_SCHEMAS):
                 raise _Unsupported(f"its payload is described as {form}")
             payload = payload.follow().child("schema")
+        whole = payload.follow().object()
+        if whole.value.get("properties") == {}:  # all there is to say is that it happened
+            name = name_of(whole) if "$ref" in payload.value else message.key
+            key = f"{whole.id} {message.id}"
+            self.copies[key] = Record(name, [], whole.prose("description"))
+            return key
         shape = self._schemas.read(payload, message.key)
         record = self._schemas.named.get(shape.key) if isinstance(shape, Ref) else None
         if not isinstance(shape, Ref) or not isinstance(record, Record):

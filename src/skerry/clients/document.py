@@ -261,14 +261,17 @@ def load(
         document = Document(source, {"": parse(_download(source), source)})
     else:
         path = Path(source)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DocumentError(str(source), f"cannot be read: {error.strerror}") from None
-        document = Document(name or str(source), {"": parse(content, str(source))}, path.parent)
+        document = Document(name or str(source), {"": _read(path)}, path.parent)
     _check(document)
     _join(document, events)
     return document
+
+
+def _read(path: Path) -> Any:
+    try:
+        return parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise DocumentError(str(path), f"cannot be read: {error.strerror}") from None
 
 
 def _join(document: Document, events: Mapping[str, Any] | None) -> None:
@@ -285,8 +288,7 @@ def _join(document: Document, events: Mapping[str, Any] | None) -> None:
         url = urljoin(document.source, name)
         document.files[name] = parse(_download(url), url)
     elif document.folder is not None and (document.folder / name).is_file():
-        path = document.folder / name
-        document.files[name] = parse(path.read_bytes(), str(path))
+        document.files[name] = _read(document.folder / name)
     found = document.events
     if found is None:
         return
