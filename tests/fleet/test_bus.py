@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from skerry.bus.embedded import Embedded
 from skerry.bus.message import Message, new_id
-from skerry.bus.urls import path_of
+from skerry.bus.urls import driver_of, path_of
 from skerry.fleet.bus import wired
+from skerry.fleet.client import Control
+from skerry.fleet.localserver import find_binaries
 from skerry.fleet.replica import State
 from skerry.fleet.status import fleet_status
 from skerry.fleet.supervisor import Supervisor
@@ -39,6 +42,8 @@ DAEMON = """
         with open("booked", "a") as file:
             file.write(f"{settled.id} {INSTANCE}\\n")
 """
+
+BROKER = "[backings.broker]\nkind = 'rabbitmq'\n[bus]\nbacking = 'broker'"
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +128,26 @@ async def test_daemons_share_a_process(tree: Tree, running: Running, until: Any)
         await until(lambda: file.exists() and len(file.read_text().splitlines()) == 2)
 
 
+async def test_a_broker_of_the_fleet_carries_the_bus(
+    tree: Tree, running: Running, until: Any
+) -> None:
+    if not any(find_binaries("rabbitmq-server", places=("/usr/sbin",))):
+        pytest.skip("rabbitmq is not installed: apt-get install rabbitmq-server")
+    pytest.importorskip("aiormq", reason="pip install 'skerry[rabbitmq]'")
+    tree.text += f"{BROKER}\n"
+    tree.add("daemon", source=DAEMON)
+    async with running(start_within=60.0) as supervisor:
+        assert supervisor.bus_url().startswith("amqp://skerry:")
+        assert await asyncio.to_thread(Control(tree.root).bus) == supervisor.bus_url()
+        (row,) = fleet_status(supervisor).instances
+        assert (row.state, row.counts.events if row.counts else None) == (State.READY, 0)
+        driver = driver_of(supervisor.bus_url())
+        await driver.open()
+        await driver.publish([Message(new_id(), "a.settled", 1, b'{"id":"p1"}', "p1")])
+        await driver.close()
+        await until(lambda: booked(tree) == ["p1"])
+
+
 async def test_an_app_whose_bus_is_away_says_so(
     tree: Tree, running: Running, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,9 +170,6 @@ def fleet(tree: Tree, text: str) -> Fleet:
     tree.toml("[apps.a]\n[apps.b]\nurl = 'http://b'\n" + text)
     tree.write("a/app.py", "app = None")
     return load(tree.root)
-
-
-BROKER = "[backings.broker]\nkind = 'rabbitmq'\n[bus]\nbacking = 'broker'"
 
 
 def test_where_the_bus_is(tree: Tree) -> None:
