@@ -174,7 +174,7 @@ def test_the_stack_of_a_handler(planted: Path, run: Callable[..., Any]) -> None:
     file.write_text(DAEMON)
     rows = json.loads(run("stack", "plain", "--json").out)
     shown = {row["role"]: row["filter"] for row in rows}
-    assert [row["half"] for row in rows] == ["consumer"] * 4
+    assert [row["half"] for row in rows] == ["consumer"] * 5
     assert "handler='plain.book'" in shown["observe"] and shown["lease"] == "KeepLease(60 s)"
     assert shown["inbox"] == ""
     assert "plain.report" in run("stack", "plain", "--handler", "report").out
