@@ -61,6 +61,12 @@ def entries(database: Database) -> list[tuple[str, int]]:
         return [(row[0], row[1]) for row in rows]
 
 
+def state_of(database: Database, id: str) -> str:
+    with database.reading() as session:
+        row = session.execute(text("SELECT state FROM skerry_inbox WHERE id = :id"), {"id": id})
+        return str(row.scalar_one())
+
+
 def book(session: Session, event: Settled) -> None:
     values = {"id": event.payment_id, "cents": event.cents}
     session.execute(text("INSERT INTO entries VALUES (:id, :cents)"), values)
@@ -216,6 +222,9 @@ async def test_a_dead_letter_that_is_redriven_begins_anew(
         await quiet(broker)
         driver = Memory(broker)
         (letter,) = await driver.dead("ledger.on_settled")
+        async with asyncio.timeout(20):  # first it is with the dead letters, then we know it
+            while state_of(database, letter.message.id) != "dead":  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
         broken = False
         await driver.redrive("ledger.on_settled", [letter.message.id])
         await quiet(broker, 1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -54,7 +55,12 @@ def place_at(path: Path) -> Place:
     async def outage() -> AsyncIterator[None]:
         """Its folder has gone, and something else lies there."""
         folder.rename(away)
-        folder.touch()
+        while True:  # whoever uses it may have made it anew in between
+            try:
+                folder.touch(exist_ok=False)
+                break
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
         try:
             yield
         finally:
