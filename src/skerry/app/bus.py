@@ -31,6 +31,7 @@ log = logging.getLogger("skerry.bus")
 
 _AGAIN = 1.0
 _ANSWER = 2.0  # seconds: less than whoever asks for our health waits
+_LAST_BATCHES = 1.0  # seconds for the outbox at the end; what is left there is safe
 PATIENCE = 5.0
 """Seconds that stopping waits for handlers that are at work; what they leave is given back."""
 
@@ -191,5 +192,5 @@ class Bus:
         """Finish, if that was not asked for before, and let go of the broker."""
         await self.finish(PATIENCE)
         if self._kept is not None:  # after the handlers, which may have left something there
-            await self._kept.stop(PATIENCE)
+            await self._kept.stop(_LAST_BATCHES)
         await self.driver.close()
