@@ -43,6 +43,9 @@ from skerry.core.errors import DeadlineExceeded as DeadlineExceeded
 from skerry.core.errors import Error as Error
 from skerry.core.errors import Fault as Fault
 from skerry.core.errors import Forbidden as Forbidden
+from skerry.core.errors import IdempotencyKeyInFlight as IdempotencyKeyInFlight
+from skerry.core.errors import IdempotencyKeyMissing as IdempotencyKeyMissing
+from skerry.core.errors import IdempotencyKeyReused as IdempotencyKeyReused
 from skerry.core.errors import Internal as Internal
 from skerry.core.errors import Invalid as Invalid
 from skerry.core.errors import MethodNotAllowed as MethodNotAllowed
@@ -68,6 +71,8 @@ from skerry.filters.balance import BalanceSettings as BalanceSettings
 from skerry.filters.breaker import BreakerSettings as BreakerSettings
 from skerry.filters.budget import BudgetSettings as BudgetSettings
 from skerry.filters.deadline import DeadlineSettings as DeadlineSettings
+from skerry.filters.idempotency import Idempotency as Idempotency
+from skerry.filters.idempotency import IdempotencySettings as IdempotencySettings
 from skerry.filters.retry import RetrySettings as RetrySettings
 from skerry.stack.client import ClientSettings as ClientSettings
 from skerry.stack.server import ServerSettings as ServerSettings

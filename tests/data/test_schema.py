@@ -16,7 +16,7 @@ from skerry.core.errors import ConfigError
 from skerry.data import schema
 from skerry.data.database import Database, make_engine
 
-TABLES = {"skerry_schema", "skerry_outbox", "skerry_inbox"}
+TABLES = {"skerry_schema", "skerry_outbox", "skerry_inbox", "skerry_idempotency"}
 
 
 def tables(engine: Engine) -> set[str]:

@@ -48,6 +48,7 @@ from .declare import Declaration, Routes, check_together, concerning
 from .endpoint import Endpoint
 from .handlers import Handler, Handlers, describe
 from .inprocess import as_service
+from .keys import Keys
 from .lifespan import answer_lifespan
 from .mount import Mount, find, mount_at
 from .reception import receptions
@@ -239,7 +240,13 @@ class App(Routes, Handlers):
         declared = next((d for d in self.declarations if d.name == endpoint), None)
         timeout = self._server.timeout if declared is None else declared.timeout
         settings = self._server if timeout is None else replace(self._server, timeout=timeout)
-        return rows("server", server_stack(settings, endpoint, app=self.name, metrics=self.metrics))
+        keys = None
+        if declared is not None and declared.idempotent is not None:
+            keys = Keys(self.name, settings.idempotency, self.metrics).filter(declared, 0)
+        stack = server_stack(
+            settings, endpoint, app=self.name, metrics=self.metrics, idempotency=keys
+        )
+        return rows("server", stack)
 
     def describe_handler(self, name: str) -> list[Row]:
         """The stack of one of its handlers, likewise."""

@@ -4,7 +4,8 @@ The rules, in order; the first that applies decides:
 
 1. a name in the path template is a path parameter;
 2. an ``Annotated`` marker says where it comes from;
-3. a registered type (a resource, settings, a client of another app, the request itself);
+3. a registered type (a resource, settings, a client of another app, the request itself, a
+   SQLAlchemy ``Session``, the ``Idempotency`` of an idempotent endpoint);
 4. a type that text cannot carry (a struct, a dict, a list of structs, bytes, an async iterator)
    is the body, of which there is one;
 5. anything else is a query parameter.
@@ -29,6 +30,7 @@ from skerry.contract.defaults import check_default
 from skerry.contract.hints import adapt
 from skerry.core.errors import ConfigError
 from skerry.core.wire import Request
+from skerry.filters.idempotency import Idempotency
 
 from . import markers
 
@@ -50,7 +52,9 @@ class Argument:
     """
 
     name: str
-    source: Literal["path", "query", "header", "cookie", "body", "injected", "request"]
+    source: Literal[
+        "path", "query", "header", "cookie", "body", "injected", "request", "session", "idempotency"
+    ]
     wire_name: str
     type: Any
     required: bool
@@ -147,6 +151,11 @@ def bind(
                 check_default(argument.type, argument.default)
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}") from error
+        if argument.source == "session" and not is_plain(function):
+            raise ConfigError(
+                f"{where}: a transaction must not wait for anything but its database, so a "
+                "function that asks for a Session is a plain def"
+            )
         same = (argument.source, argument.wire_name)
         other = next((a.name for a in arguments if (a.source, a.wire_name) == same), None)
         if other is not None:
@@ -204,9 +213,24 @@ def _argument(
         return make("request")
     if injectable(strip(bare)):
         return make("injected")
+    if is_session(strip(bare)):
+        return make("session", "session")
+    if bare is Idempotency:
+        return make("idempotency", "key")
     if not is_text(bare):
         return make("body", stream=is_stream(bare))
     return make("query")
+
+
+def is_plain(function: Callable[..., Any]) -> bool:
+    """Whether calling ``function`` runs it there and then, in whoever's thread that is."""
+    return not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
+
+
+def is_session(hint: Any) -> bool:
+    """Whether a type is SQLAlchemy's ``Session``: asked of SQLAlchemy if somebody has it."""
+    orm = sys.modules.get("sqlalchemy.orm")
+    return orm is not None and isinstance(hint, type) and issubclass(hint, orm.Session)
 
 
 def split_marker(hint: Any, where: str) -> tuple[Any, markers.Marker | None]:

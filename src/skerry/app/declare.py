@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, get_args
 
 from skerry.core.errors import ConfigError, Problem
 
@@ -22,6 +22,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 """What OpenAPI 3.1 has a word for (Path Item Object)."""
+
+Idempotent: TypeAlias = Literal["required", "accepted"]
+"""Whether an ``Idempotency-Key`` must be sent, or may be."""
+
+_KEYED = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Options(TypedDict, total=False):
@@ -36,6 +41,7 @@ class Options(TypedDict, total=False):
     hidden: bool
     timeout: float | None
     media_type: str
+    idempotent: Idempotent | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,7 @@ class Declaration:
         status: of a good answer; None for 200, or 204 where the function returns None.
         timeout: seconds the function may take; None for the app's default.
         media_type: of an answer that is not typed: ``text/html``.
+        idempotent: whether it follows ``Idempotency-Key``, and must be given one.
     """
 
     function: Callable[..., Any]
@@ -60,6 +67,7 @@ class Declaration:
     hidden: bool
     timeout: float | None
     media_type: str
+    idempotent: Idempotent | None
     local: dict[str, Any] | None
 
     @property
@@ -98,6 +106,7 @@ class Routes:
         hidden: bool = False,
         timeout: float | None = None,
         media_type: str = "",
+        idempotent: Idempotent | None = None,
     ) -> Callable[[F], F]:
         """Declare the decorated function as the endpoint ``method path``.
 
@@ -110,6 +119,9 @@ class Routes:
             hidden: leave it out of the contract.
             timeout: seconds it may take; by default the app's.
             media_type: of what it returns as a ready response: ``text/html``.
+            idempotent: do once, and answer the same each time, what is asked for with one
+                ``Idempotency-Key``: one is ``"required"``, or ``"accepted"``. The app has a
+                ``Database`` to remember it in.
         """
 
         def declare(function: F) -> F:
@@ -131,6 +143,7 @@ class Routes:
                 hidden=hidden,
                 timeout=timeout,
                 media_type=media_type,
+                idempotent=idempotent,
                 local=caller_locals(function),
             )
             self._add([declared])
@@ -216,6 +229,17 @@ def _check(declared: Declaration) -> None:
         raise ConfigError(f"{declared}: the methods are {', '.join(METHODS)}")
     if declared.status is not None and not 200 <= declared.status <= 399:
         raise ConfigError(f"{declared}: a good answer has status 200 to 399, not {declared.status}")
+
+    if declared.idempotent is None:
+        return
+    if declared.idempotent not in get_args(Idempotent):
+        choice = " or ".join(map(repr, get_args(Idempotent)))
+        raise ConfigError(f"{declared}: idempotent is {choice}, not {declared.idempotent!r}")
+    if declared.method not in _KEYED:
+        raise ConfigError(
+            f"{declared}: {declared.method} changes nothing, so that there is nothing to do "
+            "once; idempotent is for POST, PUT, PATCH and DELETE"
+        )
 
 
 def check_together(declarations: Iterable[Declaration]) -> None:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
+
+from msgspec import Meta
 
 from skerry.contract.docstrings import Doc, describe
 from skerry.contract.operation import Answer, Body, Operation, Parameter
-from skerry.core.errors import ConfigError
+from skerry.core.errors import (
+    ConfigError,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    Problem,
+)
 from skerry.core.wire import Response
+from skerry.filters.idempotency import HEADER, PATTERN
 
 from . import markers
 from .binding import Argument, hints_of, is_stream, item_of, place
@@ -27,7 +36,7 @@ def operation_of(declared: Declaration, arguments: list[Argument]) -> Operation:
     """
     doc = describe(inspect.getdoc(declared.function))
     body = body_argument(arguments)
-    return Operation(
+    operation = Operation(
         name=declared.name,
         method=declared.method,
         path=declared.path.replace(":path}", "}"),
@@ -52,6 +61,26 @@ def operation_of(declared: Declaration, arguments: list[Argument]) -> Operation:
         deprecated=declared.deprecated,
         strict=body is not None and body_marker(body).strict,
     )
+    return operation if declared.idempotent is None else _idempotent(operation, declared)
+
+
+def _idempotent(operation: Operation, declared: Declaration) -> Operation:
+    """With the header that its stack reads, and what that answers by itself."""
+    required = declared.idempotent == "required"
+    key = Parameter(
+        name=HEADER,
+        where="header",
+        type=Annotated[str, Meta(pattern=PATTERN)],
+        required=required,
+        description="Chosen by the caller for one request, and sent again with each attempt at it: "
+        "it is done once, and has one answer.",
+    )
+    others = tuple(p for p in operation.parameters if (p.where, p.name) != ("header", HEADER))
+    problems: tuple[type[Problem], ...] = (IdempotencyKeyInFlight, IdempotencyKeyReused)
+    if required:
+        problems = (IdempotencyKeyMissing, *problems)
+    added = tuple(problem for problem in problems if problem not in operation.problems)
+    return replace(operation, parameters=(*others, key), problems=(*operation.problems, *added))
 
 
 def returned(declared: Declaration) -> Any:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
 from skerry.contract.codec import Codec
 from skerry.contract.faults import invalid
 from skerry.core.answer import answer
-from skerry.core.errors import CallError, Internal, Invalid, Problem, unhandled
+from skerry.core.errors import CallError, ConfigError, Internal, Invalid, Problem, unhandled
 from skerry.core.service import Service
 from skerry.core.wire import JSON, Headers, Request, Response, Stream
+from skerry.filters.idempotency import Idempotency, keyed
 
 from .answers import finisher
 from .arguments import filler
-from .binding import Argument, bind, split_template_names
+from .binding import Argument, bind, is_plain, split_template_names
 from .body import RequestBody, check_media_type, chunks_of, read_body, read_items
 from .declare import Declaration
 from .describe import body_argument, body_marker, operation_of, returned
 from .resources import Container
 from .responses import Reply
-from .scope import Scope, ScopedChunks, is_plain
+from .scope import Scope, ScopedChunks
 from .threads import Threads
 from .tolerance import UnknownFields
 
@@ -55,6 +57,30 @@ class Endpoint:
         self.body = body_argument(self.arguments)
         self.operation = operation_of(declaration, self.arguments)
         self._passed_on = frozenset(declaration.problems)
+        self._check_once(injectable)
+
+    def _check_once(self, injectable: Callable[[Any], bool]) -> None:
+        """Refuse what cannot be done in one transaction, or answered again."""
+        idempotent = self.declaration.idempotent is not None
+        if not idempotent and self._named("idempotency"):
+            raise ConfigError("Idempotency is given to endpoints with idempotent= alone")
+        what = "an idempotent endpoint" if idempotent else "an endpoint that asks for a Session"
+        if not (idempotent or self._named("session")):
+            return
+        if self.operation.answer.stream or (idempotent and self.body and self.body.stream):
+            raise ConfigError(f"{what} does not stream: what it answers must be whole to be kept")
+        data = sys.modules.get("skerry.data.database")
+        if data is None or not injectable(data.Database):
+            raise ConfigError(f"{what} needs a database: register a Database as a resource")
+
+    def _named(self, source: str) -> str:
+        """The argument that comes from ``source``; empty if none does."""
+        return next((a.name for a in self.arguments if a.source == source), "")
+
+    def body_limit(self, otherwise: int) -> int:
+        """The largest body in bytes that it reads."""
+        limit = None if self.body is None else body_marker(self.body).limit
+        return otherwise if limit is None else limit
 
     def build(
         self, container: Container, threads: Threads, limit: int, unknown: UnknownFields
@@ -72,7 +98,9 @@ class Endpoint:
         injected = [a for a in self.arguments if a.source == "injected"]
         scoped = [a for a in injected if container.is_request_scoped(a.type)]
         constants = {a.name: container.instance_value(a.type) for a in injected if a not in scoped}
-        work = self._work(constants, scoped, limit, unknown)
+        work = self._work(
+            constants, scoped, limit, unknown, self._begin(), self._transact(container)
+        )
         if scoped or is_plain(self.declaration.function):
             work = _within_scope(work, container, threads)
         return self._answering(work)
@@ -83,6 +111,8 @@ class Endpoint:
         scoped: list[Argument],
         limit: int,
         unknown: UnknownFields,
+        begin: Callable[[dict[str, Any]], object] | None,
+        transact: Callable[[Request, dict[str, Any]], Awaitable[Response]] | None,
     ) -> Work:
         """The way of every request, in one function because a service spends its life here."""
         function, described = self.declaration.function, self.operation.answer
@@ -124,6 +154,11 @@ class Endpoint:
             if scope is not None:
                 for a in scoped:
                     arguments[a.name] = await scope.value(a.type)
+            if begin is not None:
+                begin(arguments)
+            if transact is not None:
+                return await transact(request, arguments)
+            if scope is not None:
                 if calls_generator:
                     result = function(**arguments)
                 else:
@@ -140,6 +175,36 @@ class Endpoint:
             return response if isinstance(response, Response) else await response
 
         return work
+
+    def _begin(self) -> Callable[[dict[str, Any]], object] | None:
+        """What is done right before an idempotent function is called; None for others."""
+        if self.declaration.idempotent is None:
+            return None
+        name = self._named("idempotency")
+
+        def begin(arguments: dict[str, Any]) -> None:
+            held = keyed.get()
+            if held is not None:
+                held.begun = True
+            if name:
+                arguments[name] = Idempotency() if held is None else held.idempotency
+
+        return begin
+
+    def _transact(
+        self, container: Container
+    ) -> Callable[[Request, dict[str, Any]], Awaitable[Response]] | None:
+        """What runs the function in a transaction; None for one that does not ask for it."""
+        session = self._named("session")
+        if not session:
+            return None
+        from skerry.data.database import Database
+
+        from .transaction import Transaction
+
+        function = self.declaration.function
+        respond = finisher(self.operation.answer, function, returned(self.declaration))
+        return Transaction(container.instance_value(Database), function, session, respond)
 
     def _whole_body(
         self, limit: int, unknown: UnknownFields

@@ -21,9 +21,9 @@ from skerry.stack.consumer import consumer_stack
 from skerry.stack.rows import Row, rows
 from skerry.telemetry.metrics import Metrics
 
-from .binding import caller_locals, hints_of, place, strip
+from .binding import caller_locals, hints_of, is_plain, is_session, place, strip
 from .resources import Container
-from .scope import Scope, is_plain
+from .scope import Scope
 from .threads import Threads
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -230,7 +230,7 @@ class Handler:
                 self._event = parameter.name
             elif hint is Attempt:
                 self._attempt = parameter.name
-            elif _is_session(hint):
+            elif is_session(hint):
                 if not is_plain(function):
                     raise ConfigError(
                         f"{where}: a transaction must not wait for anything but its database, so "
@@ -310,9 +310,3 @@ def describe(app: str, declared: HandlerDeclaration, resources: Iterable[Any]) -
 
 
 _NO_REQUEST = Request("", "")
-
-
-def _is_session(hint: Any) -> bool:
-    """Whether a type is SQLAlchemy's ``Session``: asked of SQLAlchemy if somebody has it."""
-    orm = sys.modules.get("sqlalchemy.orm")
-    return orm is not None and isinstance(hint, type) and issubclass(hint, orm.Session)

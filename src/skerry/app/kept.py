@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
-import random
 
 from skerry.bus.driver import Driver, Subscription
 from skerry.bus.relay import Relay
@@ -20,9 +18,7 @@ from skerry.data.outbox import Outbox
 from skerry.filters.inbox import EffectivelyOnce
 from skerry.telemetry.metrics import Metrics
 
-log = logging.getLogger("skerry.bus")
-
-_CLEAN_EVERY = 3600.0
+from .tidy import tidy
 
 
 class Kept:
@@ -50,7 +46,9 @@ class Kept:
     def start(self) -> None:
         """Publish what is in the outbox, and forget what is over, until ``stop``."""
         self._relay.start()
-        self._cleaning = asyncio.create_task(self._clean(), context=contextvars.Context())
+        self._cleaning = asyncio.create_task(
+            tidy(self._app, "inbox", Inbox(self._database).clean), context=contextvars.Context()
+        )
 
     async def stop(self, patience: float) -> None:
         if self._cleaning is not None:
@@ -61,13 +59,3 @@ class Kept:
     def trouble(self) -> str | None:
         """Why the outbox is not published; None while it is."""
         return f"the outbox waits: {self._relay.trouble}" if self._relay.trouble else None
-
-    async def _clean(self) -> None:
-        inbox = Inbox(self._database)
-        while True:
-            await asyncio.sleep(_CLEAN_EVERY * (0.5 + random.random()))
-            try:
-                while await inbox.clean():  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-            except Exception as error:
-                log.warning("%s: the inbox was not cleaned: %s", self._app, error)

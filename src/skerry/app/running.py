@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from skerry.core.answer import answer
 from skerry.core.errors import BadRequest, NotFound, Problem
-from skerry.core.service import Service
+from skerry.core.service import Filter, Service
 from skerry.core.stack import Stack
 from skerry.core.wire import Headers, Request, Response
 from skerry.stack.consumer import consumer_stack
@@ -23,6 +23,7 @@ from .declare import concerning
 from .endpoint import Endpoint
 from .handlers import Handler
 from .inprocess import as_service
+from .keys import Keys
 from .lifespan import Lifespan
 from .mount import Mount, Mounted, find
 from .resources import Container
@@ -62,6 +63,7 @@ class Running:
         self._threads = threads
         self._unknown = UnknownFields(app, metrics)
         self._bus: Bus | None = None
+        self._keys = Keys(app, settings.idempotency, metrics)
         self._exit = AsyncExitStack()
         self._refusal: Route = (self._stack("").build(self._refuse), "", settings.timeout)
 
@@ -88,6 +90,9 @@ class Running:
                 timeout = self._timeout(mount.timeout)
                 stack = self._stack(mount.route, timeout)
                 self.mounts.append(Mounted(mount, lifespan.state, stack, timeout))
+            if any(endpoint.declaration.idempotent for endpoint in endpoints):
+                await self._keys.open(self.container)
+                opening.push_async_callback(self._keys.close)
             for endpoint in endpoints:
                 with concerning(endpoint.declaration):
                     self._add(endpoint, body_limit)
@@ -163,15 +168,23 @@ class Running:
         declared = endpoint.declaration
         service = endpoint.build(self.container, self._threads, body_limit, self._unknown)
         timeout = self._timeout(declared.timeout)
-        built = self._stack(declared.name, timeout).build(service)
+        keys = None
+        if declared.idempotent is not None:
+            keys = self._keys.filter(declared, endpoint.body_limit(body_limit))
+        built = self._stack(declared.name, timeout, keys).build(service)
         self.router.add(declared.method, declared.path, (built, declared.name, timeout))
 
     def _timeout(self, declared: float | None) -> float:
         return self._settings.timeout if declared is None else declared
 
-    def _stack(self, route: str, timeout: float | None = None) -> Stack[Request, Response]:
+    def _stack(
+        self,
+        route: str,
+        timeout: float | None = None,
+        keys: Filter[Request, Response] | None = None,
+    ) -> Stack[Request, Response]:
         settings = replace(self._settings, timeout=self._timeout(timeout))
-        return server_stack(settings, route, app=self._app, metrics=self._metrics)
+        return server_stack(settings, route, app=self._app, metrics=self._metrics, idempotency=keys)
 
     async def _refuse(self, request: Request) -> Response:
         try:

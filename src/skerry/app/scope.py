@@ -14,15 +14,11 @@ from typing import Any
 
 from skerry.core.wire import Request
 
+from .binding import is_plain
 from .resources import Container, Resource
 from .threads import Threads, Worker
 
 log = logging.getLogger("skerry.app")
-
-
-def is_plain(function: Callable[..., Any]) -> bool:
-    """Whether calling ``function`` runs it there and then, in whoever's thread that is."""
-    return not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function))
 
 
 class Scope:

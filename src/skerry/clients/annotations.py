@@ -27,6 +27,7 @@ from .shapes import (
 CORE_PROBLEMS = (
     *("BadRequest", "BodyTooLarge", "Conflict", "Forbidden", "Internal", "Invalid", "NotFound"),
     *("MethodNotAllowed", "Overloaded", "Problem", "Unauthorized", "UnsupportedMediaType"),
+    *("IdempotencyKeyInFlight", "IdempotencyKeyMissing", "IdempotencyKeyReused"),
 )
 _SCALARS = {
     "str": "str",

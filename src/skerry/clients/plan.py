@@ -60,6 +60,8 @@ _CORE = {
         *(errors.BadRequest, errors.Unauthorized, errors.Forbidden, errors.NotFound),
         *(errors.MethodNotAllowed, errors.Conflict, errors.BodyTooLarge, errors.Internal),
         *(errors.UnsupportedMediaType, errors.Invalid, errors.Overloaded),
+        *(errors.IdempotencyKeyMissing, errors.IdempotencyKeyInFlight),
+        errors.IdempotencyKeyReused,
     )
 }
 _PROBLEM_NAMES = frozenset(

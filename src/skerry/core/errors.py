@@ -14,6 +14,9 @@
     │   ├── BodyTooLarge            413    never
     │   ├── UnsupportedMediaType    415    never
     │   ├── Invalid                 422    never       every error at once, with its pointer
+    │   ├── IdempotencyKeyMissing   400    never
+    │   ├── IdempotencyKeyInFlight  409    repeatable  the same request is being worked on
+    │   ├── IdempotencyKeyReused    422    never       the key is another request's
     │   ├── Internal                500    never       the function raised something else
     │   └── Overloaded              503    safe        refused before any work was done
     └── CallError                                      a call got no answer it could use
@@ -239,6 +242,30 @@ class Invalid(Problem, status=422, type="urn:problem-type:invalid-request"):
     errors: list[Fault]
 
 
+class IdempotencyKeyMissing(Problem, status=400, type="urn:problem-type:idempotency-key-missing"):
+    """Idempotency-Key is missing."""
+
+
+class IdempotencyKeyInFlight(
+    Problem, status=409, type="urn:problem-type:idempotency-key-in-flight"
+):
+    """A request is outstanding for this Idempotency-Key.
+
+    Members:
+        retry_after: seconds after which it may have its answer.
+    """
+
+    retry = Retry.REPEATABLE
+    retry_after: float = 1.0
+
+    def headers(self) -> Mapping[str, str]:
+        return _come_back(self.retry_after)
+
+
+class IdempotencyKeyReused(Problem, status=422, type="urn:problem-type:idempotency-key-reused"):
+    """Idempotency-Key is already used for another request."""
+
+
 class Internal(Problem, status=500, type="about:blank"):
     """The app failed. What happened is in its log, never in the answer."""
 
@@ -254,10 +281,14 @@ class Overloaded(Problem, status=503, type="about:blank"):
     retry_after: float = 1.0
 
     def headers(self) -> Mapping[str, str]:
-        return {
-            "retry-after": str(max(1, round(self.retry_after))),
-            "grpc-retry-pushback-ms": str(round(self.retry_after * 1000)),
-        }
+        return _come_back(self.retry_after)
+
+
+def _come_back(seconds: float) -> Mapping[str, str]:
+    return {
+        "retry-after": str(max(1, round(seconds))),
+        "grpc-retry-pushback-ms": str(round(seconds * 1000)),
+    }
 
 
 class CallError(Error):

@@ -66,6 +66,22 @@ _VERSIONS = (
     ){inbox};
     CREATE INDEX skerry_inbox_seen ON skerry_inbox (seen);
     """,
+    """
+    CREATE TABLE skerry_idempotency (
+        scope TEXT NOT NULL,
+        key TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        token TEXT NOT NULL,
+        until {real} NOT NULL,
+        seen {real} NOT NULL,
+        status INTEGER,
+        headers TEXT,
+        body {bytes},
+        PRIMARY KEY (scope, key)
+    );
+    CREATE INDEX skerry_idempotency_seen ON skerry_idempotency (seen);
+    """,
 )
 
 VERSION = len(_VERSIONS)

@@ -42,6 +42,7 @@ class RetrySettings:
 
 
 _BUSY = frozenset({429, 502, 503, 504})
+_IN_FLIGHT = 409  # where the server says when to come back: no other conflict goes away
 _RETRY_AFTER = b"retry-after"
 
 
@@ -96,7 +97,7 @@ class Retrier:
                     error.retry = Retry.NEVER
                     raise
             else:
-                if response.status < 429 or response.status not in _BUSY:
+                if response.status < _IN_FLIGHT or not _passing(response):
                     return response
                 least = self._least_wait(request, response)
                 if least is None:
@@ -145,6 +146,12 @@ class Retrier:
             f"Retry(attempts={s.attempts}, backoff={s.backoff:g}–{s.longest:g} s, "
             f"budget={s.budget.share:.0%} + {s.budget.per_second:g}/s over {s.budget.window:g} s)"
         )
+
+
+def _passing(response: Response) -> bool:
+    if response.status == _IN_FLIGHT:
+        return response.headers.find(PUSHBACK) is not None
+    return response.status in _BUSY
 
 
 def _repeatable(retry: Retry, request: Request) -> bool:

@@ -5,12 +5,14 @@ Read from the top: a request passes the slots in this order, its answer in the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skerry.core.clock import Clock, system
+from skerry.core.service import Filter
 from skerry.core.stack import Slot, Stack
 from skerry.core.wire import Request, Response
 from skerry.filters.deadline import ServerDeadline
+from skerry.filters.idempotency import IdempotencySettings
 from skerry.filters.numbers import refuse_odd
 from skerry.filters.observe import Observe
 from skerry.telemetry.metrics import Metrics
@@ -25,10 +27,12 @@ class ServerSettings:
     Attributes:
         timeout: seconds an endpoint may take until its answer begins; a caller that waits
             less makes it less.
+        idempotency: how endpoints that are idempotent remember what they have done.
         edit: makes other stacks of those that there are.
     """
 
     timeout: float = 30.0
+    idempotency: IdempotencySettings = field(default_factory=IdempotencySettings)
     edit: Edit | None = None
 
     def __post_init__(self) -> None:
@@ -41,6 +45,7 @@ def server_stack(
     *,
     app: str,
     metrics: Metrics,
+    idempotency: Filter[Request, Response] | None = None,
     clock: Clock = system,
 ) -> Stack[Request, Response]:
     """The stack of one endpoint.
@@ -48,6 +53,7 @@ def server_stack(
     Args:
         route: the operation's name; what its series is called.
         app: the app that serves it.
+        idempotency: what answers by ``Idempotency-Key``, of an endpoint that is marked so.
 
     Raises:
         ConfigError: an edit did not go well.
@@ -84,6 +90,7 @@ def server_stack(
             "idempotency",
             "innermost: what it keeps and gives again is the function's own answer",
             below=("authorise", "tape"),
+            filter=idempotency,
         ),
     )
     return edited(stack, settings.edit)
