@@ -31,6 +31,7 @@ PRELOAD = (
     "msgspec",
     "skerry.app",
     "skerry.app.serve",
+    "skerry.contract.openapi",
     "skerry.discovery.fleet",
     "skerry.fleet.edge",
     "skerry.fleet.instance",
@@ -41,6 +42,7 @@ PRELOAD = (
     "uvicorn.lifespan.on",
     "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.auto",
     "uvloop",
 )
 
