@@ -48,6 +48,18 @@ def test_an_app_is_served_until_ctrl_c(
         assert process.stderr is not None and f"at http://127.0.0.1:{port}" in process.stderr.read()
 
 
+def test_a_port_of_its_own_choice_is_told(planted: Path) -> None:
+    command = [sys.executable, "-m", "skerry.cli.main", "run", "greeter.app:app", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=planted / "greeter", stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        url = process.stderr.readline().split()[-1]
+        assert _get(f"{url}/greetings/a", process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
 def test_a_port_that_is_taken(planted: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -325,6 +325,26 @@ async def test_two_modules_of_one_name_cannot_share_a_process(tree: Any, running
         assert "needs a package of its own name" in printed(tree, "together.1.1")
 
 
+async def test_a_thread_that_does_not_end_keeps_no_instance(tree: Any, running: Any) -> None:
+    tree.add(
+        "one",
+        source="""
+            import asyncio, time
+            from skerry import App
+
+            app = App("one")
+
+            @app.resource
+            async def busy() -> dict[str, str]:
+                asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
+                return {}
+        """,
+    )
+    async with running():
+        pass
+    assert "left behind, because they do not end" in printed(tree, "one-1")
+
+
 async def test_it_ends_at_once_also_while_somebody_waits(
     tree: Any, running: Any, until: Any
 ) -> None:

@@ -170,12 +170,21 @@ def _without_cancellations(logger: logging.Logger) -> Generator[None, None, None
         logger.removeFilter(is_news)
 
 
-def run(app: Any, *, host: str = "127.0.0.1", port: int = 8000, drain: float = DRAIN) -> None:
+def run(
+    app: Any,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    drain: float = DRAIN,
+    ready: Callable[[str], object] = lambda url: None,
+) -> None:
     """Serve one app in this process until it is told to stop: ``run(app)``.
 
     Args:
         app: any ASGI application.
+        port: 0 for one that is free.
         drain: seconds that requests in flight have to finish.
+        ready: is told the address, once it can be called.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -184,22 +193,26 @@ def run(app: Any, *, host: str = "127.0.0.1", port: int = 8000, drain: float = D
     runner = asyncio.Runner(loop_factory=loop_factory())
     code = 1
     try:
-        runner.run(_run(app, host, port, drain))
+        runner.run(_run(app, _listen(host, port), drain, ready))
         code = 0
     finally:
         with bounded_end(code):
             runner.close()
 
 
-async def _run(app: Any, host: str, port: int, drain: float) -> None:
+async def _run(
+    app: Any, listening: socket.socket, drain: float, ready: Callable[[str], object]
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
-    server = Server(app, [_listen(host, port)], drain)
+    host, port = listening.getsockname()[:2]
+    server = Server(app, [listening], drain)
     await server.start()
     settle()
+    ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
         await stop.wait()
     finally:

@@ -22,8 +22,13 @@ def run(reference: str, host: str, port: int, drain: float) -> int:
         app = as_asgi(load(reference, os.getcwd()))
     except CannotLoad as error:
         fail(reason(error))
-    note(f"{reference} at http://{host}:{port}")
-    serve(app, host=host, port=port, drain=drain)
+    serve(
+        app,
+        host=host,
+        port=port,
+        drain=drain,
+        ready=lambda url: note(f"{reference} at {url}"),
+    )
     return 0
 
 

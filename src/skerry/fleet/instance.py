@@ -21,6 +21,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import msgspec
 
+from skerry.app.ending import bounded_end
 from skerry.app.mount import as_asgi
 from skerry.app.serve import NotStarted, Server, loop_factory, settle
 from skerry.core.errors import ConfigError, Error
@@ -39,9 +40,9 @@ def run(job: wire.Job) -> NoReturn:
     """Do the job and exit. Whatever goes wrong is printed, which is to say, logged."""
     if isinstance(sys.stdout, _Reconfigurable):
         sys.stdout.reconfigure(line_buffering=True)  # into a pipe it would keep the last lines
+    runner = asyncio.Runner(loop_factory=loop_factory())
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_work(job))
+        runner.run(_work(job))
         code = 0
     except CannotLoad as error:
         _say(error)
@@ -55,6 +56,8 @@ def run(job: wire.Job) -> NoReturn:
     except BaseException:
         traceback.print_exc()
         code = 1
+    with bounded_end(code), contextlib.suppress(Exception):
+        runner.close()
     with contextlib.suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
