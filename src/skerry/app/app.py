@@ -7,6 +7,7 @@ becomes of it in ``endpoint``, what surrounds it in ``skerry.stack.server``.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 from skerry.bus.driver import Driver
 from skerry.bus.urls import driver_of
 from skerry.contract.operation import Contract
+from skerry.core import failpoint
 from skerry.core.clock import system
 from skerry.core.context import attach, extract
 from skerry.core.errors import ConfigError, Problem
@@ -329,6 +331,7 @@ class App(Routes, Handlers):
                 raise ConfigError(f"{self.name} is running; it cannot be started with overrides")
 
     async def _open(self, overrides: Mapping[Any, Any]) -> Running:
+        failpoint.arm_from(os.environ)
         for kind in overrides:
             if not self._known(kind):
                 raise ConfigError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from skerry.core.failpoint import hit
 from skerry.core.wire import Request, Response
 from skerry.data.database import Database
 from skerry.data.transient import write
@@ -43,21 +44,26 @@ class Transaction:
 
     async def __call__(self, request: Request, arguments: dict[str, Any]) -> Response:
         def work(session: Session) -> Response:
+            hit("server.before_function")
             result = self._function(**arguments, **{self._session: session})
             response = self._respond(request, result)
             if not isinstance(response, Response) or not isinstance(response.body, bytes):
                 raise TypeError("a transaction is over before its answer leaves: no streams")
             if not lasting(response):
                 raise _RolledBack(response)
+            hit("server.before_commit")
             return response
 
         held = keyed.get()
         try:
             if held is not None:
-                return await held.write(work)
-            return await write(self._database, work)
+                response = await held.write(work)
+            else:
+                response = await write(self._database, work)
         except _RolledBack as over:
             return over.response
+        hit("server.after_commit")
+        return response
 
 
 class _RolledBack(Exception):

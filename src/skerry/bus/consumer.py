@@ -17,6 +17,7 @@ from typing import Any
 
 from skerry.core.context import attach
 from skerry.core.errors import CallError
+from skerry.core.failpoint import hit
 from skerry.core.service import Service
 from skerry.telemetry.metrics import Metrics
 
@@ -166,7 +167,9 @@ class Consumer:
         except Exception as error:
             await self._failed(delivery, attempt, error)
         else:
+            hit("consumer.before_ack")
             await delivery.ack()
+            hit("consumer.after_ack")
 
     async def _put_off(self, attempt: Attempt, delay: float) -> None:
         """Nothing was tried: it is as if it had not been delivered."""
@@ -188,6 +191,7 @@ class Consumer:
                 exc_info=None if isinstance(error, Undecodable) else error,
             )
             await delivery.bury(failure_of(error, permanent))
+            hit("consumer.after_bury")
             if attempt.held is not None:
                 await attempt.held.give_up()
             self._count("skerry_dead_letters", "Events that handlers have given up.")

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 from msgspec import json
 
 from skerry.core.errors import BusUnavailable
+from skerry.core.failpoint import hit
 
 from . import embedded_read, embedded_upkeep
 from .driver import DeadLetter, QueueInfo, Subscription
@@ -203,7 +204,9 @@ class Embedded:
         rows = [(m.topic, m.key, _encode(m)) for m in messages]
         if rows:
             at = time.time() + delay if delay > 0 else 0.0
+            hit("driver.before_publish")
             await self._do(Publish(rows, at), durable=True)
+            hit("driver.after_confirm")
 
     @asynccontextmanager
     async def consume(

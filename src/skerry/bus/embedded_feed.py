@@ -11,6 +11,8 @@ from typing import Any
 
 from msgspec import json
 
+from skerry.core.failpoint import hit
+
 from .driver import Failure, LeaseLost, Subscription
 from .embedded_ops import ACK, BURY, EXTEND, RETRY, Claim, Claimed, End, Taken, new_consumer
 from .embedded_writer import Op
@@ -223,7 +225,9 @@ class EmbeddedDelivery:
         return self.claimed.attempt
 
     async def ack(self) -> None:
+        hit("driver.before_ack")
         await self._end(ACK)
+        hit("driver.after_ack")
 
     async def retry(self, delay: float, *, counts: bool = True) -> None:
         await self._end(RETRY, time.time() + delay if delay > 0 else 0.0, counts=counts)

@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import json
 
 from skerry.core.errors import BusUnavailable
+from skerry.core.failpoint import hit
 
 from .driver import LeaseLost, Subscription
 from .embedded_ops import (
@@ -313,6 +314,7 @@ class Store:
                     end.claimed.subscription,
                 ),
             )
+            hit("driver.dead_letter")
 
     def take_out(self, subscription_rows: list[tuple[int, int]], *, keyed: bool) -> None:
         """Delete entries that hold up those behind them with their key, and let these go on."""

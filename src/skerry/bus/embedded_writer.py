@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skerry.core.errors import BusUnavailable, Unconfirmed
+from skerry.core.failpoint import hit
 
 from .embedded_file import File
 from .embedded_ops import Claim, End, Peer, Publish
@@ -138,6 +139,8 @@ class Writer:
             unavailable = self._unavailable(error)
             self._tell([(op, unavailable) for op in ops])
             return
+        if any(isinstance(op.work, Publish) for op in ops):
+            hit("driver.after_publish")
         self._rouse(peers)
         late: list[tuple[Op, Any]] = []
         if self._durability == "power":
@@ -213,6 +216,7 @@ def _transact(store: Store, ops: Sequence[Op]) -> tuple[list[Any], list[Peer]]:
     if publishes := [op.work for op in ops if isinstance(op.work, Publish)]:
         store.publish(publishes)
         results += [None] * len(publishes)
+        hit("driver.before_commit")
     results += [store.claim(op.work) for op in ops if isinstance(op.work, Claim)]
     peers = store.to_wake()
     store.commit()

@@ -23,6 +23,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from skerry.core.errors import BusUnavailable, Unconfirmed
+from skerry.core.failpoint import hit
 
 from .driver import Failure, LeaseLost
 from .message import Message
@@ -112,6 +113,7 @@ class RabbitDelivery:
         return self._entry.feed is feed and self._entry.delivery is self
 
     async def ack(self) -> None:
+        hit("driver.before_ack")
         self._held().end(self._entry)
 
     async def retry(self, delay: float, *, counts: bool = True) -> None:
@@ -139,6 +141,7 @@ class RabbitDelivery:
             if self._is_ours(feed):
                 feed.hold(self._entry, _BURY_AGAIN)
             raise
+        hit("driver.dead_letter")
         self._held().end(self._entry)
 
     async def extend(self) -> None:
@@ -344,6 +347,7 @@ class Feed:
         if self._ended:
             async with reaching("acknowledging"):
                 await channel.write(self._acknowledgements(channel.number))
+            hit("driver.after_ack")
 
     async def _release(self, channel: Channel) -> None:
         """Give back what is not out, while others are. A partition goes as a whole."""

@@ -11,6 +11,7 @@ from aiormq.exceptions import DeliveryError
 from pamqp.commands import Basic
 
 from skerry.core.errors import BusUnavailable, Unconfirmed
+from skerry.core.failpoint import hit
 
 from .rabbitmq_envelope import frames
 from .rabbitmq_link import PATIENCE, Channel, Link, reaching
@@ -102,6 +103,7 @@ class Publisher:
         async with self._turn:
             channel = await self._ready()
             chunks = _chunks(channel, batch)
+            hit("driver.before_publish")
             for outgoing in batch:
                 if outgoing.mandatory:
                     self._mandatory[outgoing.properties.message_id] = books
@@ -112,6 +114,7 @@ class Publisher:
                 # Numbers of messages may be off by now; nothing more may go over this channel.
                 self._lose(channel)
                 raise
+        hit("driver.after_publish")
         try:
             async with asyncio.timeout(self._confirm_within):
                 await books.future
@@ -131,6 +134,7 @@ class Publisher:
             raise BusUnavailable("RabbitMQ has refused the message")
         if books.refused:
             raise Unconfirmed(f"RabbitMQ has refused {books.refused} of {len(batch)} messages")
+        hit("driver.after_confirm")
 
     async def _ready(self) -> Channel:
         """The channel, on a connection that is not blocked."""

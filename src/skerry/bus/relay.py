@@ -19,6 +19,7 @@ from itertools import groupby
 
 from skerry.core.clock import Clock, system
 from skerry.core.errors import CallError, Unconfirmed
+from skerry.core.failpoint import hit
 from skerry.data.outbox import Claim, Outbox
 from skerry.data.records import Record
 from skerry.data.transient import unreachable
@@ -122,9 +123,11 @@ class Relay:
         """Publish one batch; how many that was."""
         deadline = asyncio.get_running_loop().time() + self._settings.lease
         await self._settle()
+        hit("relay.before_claim")
         claims = await self._outbox.claim(self._settings.batch, self.who, self._settings.lease)
         if not claims:
             return 0
+        hit("relay.after_claim")
         self._held = {claim.seq: claim for claim in claims}
         try:
             async with asyncio.timeout_at(deadline):
@@ -242,7 +245,9 @@ class Relay:
     async def _settle(self) -> None:
         """Mark what was accepted, and give back what was not; if that fails, it is kept."""
         if self._accepted:
+            hit("relay.after_confirm")
             await self._outbox.sent(self._accepted)
+            hit("relay.after_mark")
             self._accepted = []
         if self._held:
             await self._outbox.release(self._held, self.who)

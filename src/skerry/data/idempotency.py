@@ -24,6 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from skerry.core.clock import Clock
+from skerry.core.failpoint import hit
 from skerry.core.wire import Headers, Response
 
 from .answers import Asked, Claimed, Fenced, Found, InFlight, Reused, Stored, Unavailable
@@ -129,6 +130,7 @@ class Answers:
             hold(session, asked, token)
             response = work(session)
             keep(session, asked, token, response)
+            hit("keys.before_commit")
             return response
 
         return await write(self._database, both)
@@ -187,6 +189,8 @@ class Answers:
             if locked is None:
                 return InFlight(_LOCKED)
             first = now if row.seen <= now - kept else row.seen
+            if first == now:
+                hit("keys.expired")
             session.execute(_TAKE, {**values, "seen": first})
         return found
 

@@ -34,6 +34,7 @@ from skerry.core.errors import (
     Overloaded,
     Problem,
 )
+from skerry.core.failpoint import hit
 from skerry.core.service import Service
 from skerry.core.wire import Headers, Request, Response
 from skerry.data.answers import Asked, Fenced, Found, InFlight, Reused, Stored, Unavailable
@@ -145,6 +146,7 @@ class Keyed:
             self.lost = True
             raise IdempotencyKeyInFlight from None
         self.stored = True
+        hit("keys.after_commit")
         return response
 
 
@@ -239,6 +241,7 @@ class Idempotent:
         self, held: Keyed, request: Request, service: Service[Request, Response]
     ) -> Response:
         settings = self._settings
+        hit("keys.before_claim")
         try:
             found = await held.answers.claim(held.asked, held.token, settings.lease, settings.kept)
         except Unavailable as error:
@@ -253,6 +256,7 @@ class Idempotent:
             case Reused():
                 said = "It came with another body, query or path before."
                 return answer(IdempotencyKeyReused(detail=said))
+        hit("keys.after_claim")
         try:
             if held.left:  # nobody waits, and nothing has been done
                 return answer(IdempotencyKeyInFlight())

@@ -12,6 +12,7 @@ from typing import Any
 
 from skerry.bus.attempt import Attempt, GivenUp, Paused
 from skerry.bus.driver import LeaseLost
+from skerry.core.failpoint import hit
 from skerry.core.service import Service
 from skerry.data.database import Database
 from skerry.data.inbox import Busy, Dead, Done, Fenced, Inbox, finish
@@ -35,6 +36,7 @@ class EffectivelyOnce:
 
     async def __call__(self, attempt: Attempt, service: Service[Attempt, None], /) -> None:
         entry = Entry(self._database, self._inbox, self._subscription, attempt.id, self._lease)
+        hit("consumer.before_claim")
         # Only what has come back from the dead letters is new to the broker, and dead to us.
         found = await self._inbox.begin(
             self._subscription,
@@ -50,6 +52,7 @@ class EffectivelyOnce:
                 raise Paused(seconds)
             case Dead(attempts):
                 raise GivenUp(f"it was given up after {attempts} attempts")
+        hit("consumer.after_claim")
         attempt.number = found.attempt
         attempt.holds(entry)
         await service(attempt)
@@ -75,12 +78,18 @@ class Entry:
     async def write(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         def both(session: Any) -> Any:
             finish(session, *self._name, self.token)
-            return work(session, *args, **kwargs)
+            hit("consumer.before_effects")
+            result = work(session, *args, **kwargs)
+            hit("consumer.before_commit")
+            return result
 
         try:
-            return await write(self._database, both)
+            result = await write(self._database, both)
         except Fenced as error:
+            hit("consumer.lease_lost")
             raise LeaseLost(str(error)) from error
+        hit("consumer.after_commit")
+        return result
 
     async def extend(self) -> None:
         try:

@@ -14,6 +14,7 @@ from skerry.bus.attempt import Attempt
 from skerry.bus.driver import LeaseLost
 from skerry.core.clock import Clock, system
 from skerry.core.errors import CallError
+from skerry.core.failpoint import hit
 from skerry.core.service import Service
 
 log = logging.getLogger("skerry.bus")
@@ -62,6 +63,7 @@ class KeepLease:
                 if attempt.held is not None and not attempt.written:
                     await attempt.held.extend()
             except LeaseLost:
+                hit("consumer.lease_lost")
                 lose()
                 return
             except CallError as error:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 from weakref import WeakSet, WeakValueDictionary
 
+from skerry.core.failpoint import hit
 from skerry.core.instance import Address
 from skerry.core.service import Service
 from skerry.core.wire import Request, Response
@@ -122,12 +123,16 @@ class PooledService:
         connection = pool.take()
         if connection is None:
             connection = await pool.acquire()
+        hit("client.before_send")
         answer = connection.start(request, head, length)
+        hit("client.after_send")
         try:
-            return await answer
+            response = await answer
         except BaseException:
             connection.cancel(answer)
             raise
+        hit("client.after_answer")
+        return response
 
     def _pool(self, loop: AbstractEventLoop) -> Pool:
         for pool in self._pools:
