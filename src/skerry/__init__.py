@@ -39,6 +39,7 @@ _NAMES = {
     "Bus": "skerry.app.bus",
     "LeaseLost": "skerry.bus.driver",
     "Permanent": "skerry.bus.attempt",
+    "RelaySettings": "skerry.bus.relaying",
     "Retries": "skerry.bus.consumer",
     "Tick": "skerry.bus.schedule",
     # set what surrounds a call

@@ -21,6 +21,7 @@ from skerry.bus.consumer import Retries as Retries
 from skerry.bus.driver import LeaseLost as LeaseLost
 from skerry.bus.event import event as event
 from skerry.bus.publish import publish_with as publish_with
+from skerry.bus.relaying import RelaySettings as RelaySettings
 from skerry.bus.schedule import Tick as Tick
 from skerry.clients.received import received as received
 from skerry.core.clock import Clock as Clock

@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from skerry.bus.memory import Broker, Memory
 from skerry.bus.message import Message
-from skerry.bus.relay import Relay, RelaySettings, message_of, record_of
+from skerry.bus.relay import Relay, message_of, record_of
+from skerry.bus.relaying import RelaySettings
 from skerry.core.errors import BusUnavailable, Unconfirmed
 from skerry.data import schema
 from skerry.data.database import Database
@@ -303,7 +304,8 @@ async def test_relays_of_several_instances_keep_a_hot_key_in_order(
 KILLED = """
 import asyncio, os, signal, sys
 from skerry.bus.memory import Memory
-from skerry.bus.relay import Relay, RelaySettings
+from skerry.bus.relay import Relay
+from skerry.bus.relaying import RelaySettings
 from skerry.data.database import Database
 from skerry.data.outbox import Outbox
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, get_args, overload
 from urllib.parse import unquote
 
 from skerry.bus.driver import Driver
+from skerry.bus.relaying import RelaySettings
 from skerry.bus.urls import driver_of
 from skerry.contract.operation import Contract
 from skerry.core import failpoint
@@ -76,6 +77,7 @@ class App(Routes, Handlers):
         description: for its contract.
         server: limits and defaults of its server stack, and edits of it.
         clients: the same for calls to other apps; for one of them alone, see ``calls``.
+        relay: how its outbox is emptied, if it has a database.
         body_limit: the largest request body in bytes that an endpoint reads.
         threads: how many plain ``def`` functions may run at once.
 
@@ -91,6 +93,7 @@ class App(Routes, Handlers):
         description: str = "",
         server: ServerSettings | None = None,
         clients: ClientSettings | None = None,
+        relay: RelaySettings | None = None,
         body_limit: int = 1 << 20,
         threads: int = 40,
     ) -> None:
@@ -109,6 +112,7 @@ class App(Routes, Handlers):
         self._server = server or ServerSettings()
         self._calls = Calls(name, clients)
         self._body_limit = body_limit
+        self._relay = relay or RelaySettings()
         self._threads = threads
         self._resources: dict[Any, Resource] = {}
         self._settings: dict[Any, str] = {}
@@ -342,7 +346,7 @@ class App(Routes, Handlers):
         for kind in self._settings:
             container.instance_value(kind)
         threads = Threads(self._threads, self.name)
-        running = Running(self.name, self._server, self.metrics, container, threads)
+        running = Running(self.name, self._server, self.metrics, container, threads, self._relay)
         bus = self._bus(container, overrides)
         await running.open(endpoints, self._mounts, self._builtin.paths, self._body_limit)
         if bus is not None:

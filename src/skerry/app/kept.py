@@ -11,6 +11,7 @@ import contextvars
 
 from skerry.bus.driver import Driver, Subscription
 from skerry.bus.relay import Relay
+from skerry.bus.relaying import RelaySettings
 from skerry.data import schema
 from skerry.data.database import Database
 from skerry.data.inbox import Inbox
@@ -27,12 +28,20 @@ class Kept:
     Args:
         app: whose they are.
         driver: where the outbox is published.
+        relay: how.
     """
 
-    def __init__(self, app: str, database: Database, driver: Driver, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: str,
+        database: Database,
+        driver: Driver,
+        metrics: Metrics,
+        relay: RelaySettings,
+    ) -> None:
         self._app = app
         self._database = database
-        self._relay = Relay(Outbox(database), driver, app=app, metrics=metrics)
+        self._relay = Relay(Outbox(database), driver, app=app, settings=relay, metrics=metrics)
         self._cleaning: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from skerry.bus.relaying import RelaySettings
 from skerry.core.answer import answer
 from skerry.core.errors import BadRequest, NotFound, Problem
 from skerry.core.service import Filter, Service
@@ -44,6 +45,7 @@ class Running:
         metrics: where its requests are counted.
         container: its resources, still closed.
         threads: for its plain functions.
+        relay: how its outbox is emptied.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Running:
         metrics: Metrics,
         container: Container,
         threads: Threads,
+        relay: RelaySettings,
     ) -> None:
         self.container = container
         self.router: Router[Route] = Router()
@@ -61,6 +64,7 @@ class Running:
         self._settings = settings
         self._metrics = metrics
         self._threads = threads
+        self._relay = relay
         self._unknown = UnknownFields(app, metrics)
         self._bus: Bus | None = None
         self._keys = Keys(app, settings.idempotency, metrics)
@@ -128,7 +132,7 @@ class Running:
             return None
         from .kept import Kept
 
-        kept = Kept(self._app, database, bus.driver, self._metrics)
+        kept = Kept(self._app, database, bus.driver, self._metrics, self._relay)
         await kept.open()
         return kept
 

@@ -14,7 +14,6 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from skerry.core.clock import Clock, system
@@ -27,31 +26,13 @@ from skerry.telemetry.metrics import Metrics
 
 from .driver import Driver
 from .message import Message
+from .relaying import RelaySettings
 
 log = logging.getLogger("skerry.bus")
 
 _SOON = 0.01  # seconds; doubled each time nothing was there
 _FIRST_BACKOFF = 0.1
 _CLEAN_EVERY = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class RelaySettings:
-    """How the outbox is emptied.
-
-    Attributes:
-        batch: rows published together.
-        lease: seconds in which a batch is published, or else is anybody's again.
-        poll: seconds between looks while nothing happens.
-        backoff: seconds between attempts, at most, while broker or database are away.
-        kept: seconds for which rows stay after they were published, for people to see.
-    """
-
-    batch: int = 256
-    lease: float = 30.0
-    poll: float = 1.0
-    backoff: float = 2.0
-    kept: float = 3_600.0
 
 
 class Relay:
@@ -71,7 +52,7 @@ class Relay:
         driver: Driver,
         *,
         app: str,
-        settings: RelaySettings = RelaySettings(),
+        settings: RelaySettings | None = None,
         metrics: Metrics | None = None,
         clock: Clock = system,
     ) -> None:
@@ -80,7 +61,7 @@ class Relay:
         self._app = app
         self._outbox = outbox
         self._driver = driver
-        self._settings = settings
+        self._settings = settings or RelaySettings()
         self._clock = clock
         self._relayed = (metrics or Metrics()).counter(
             "skerry_outbox_relayed", "Events published from the outbox.", app=app
