@@ -176,6 +176,16 @@ def test_each_fault_has_its_line_and_key(root: Path) -> None:
             '3: backings.b.url: "redis://h:x" is not a URL: Port could not be cast to integer '
             "value as 'x'"
         ),
+        "[apps]\n[observe]\nurl = 'http://h'\ncollector = true": (
+            "4: observe.collector: is for a collector of the fleet's own"
+        ),
+        "[apps]\n[observe]\nconsole = false\nport = 9": (
+            "4: observe.port: is the console's, and there is none"
+        ),
+        "[apps.portal]\nport = 9\n[observe]\nport = 9": (
+            "2: apps.portal.port: port 9 is the console's already"
+        ),
+        "[apps]\n[observe]\nkeep_mib = 1": "3: observe.keep_mib: is 16 to 1048576, not 1",
         "[apps]\n[bus]": "2: bus: says nothing: give it a url or a backing",
         "[apps]\n[bus]\nurl = 'amqp://h'\nbacking = 'b'\n[backings.b]\nkind = 'rabbitmq'": (
             "4: bus.backing: cannot be beside url: one of them carries it"

@@ -42,10 +42,12 @@ def show(status: dict[str, Any], now: float) -> None:
     numbers = (*_PROCESS, *_COUNTS, *(_EVENTS if handling else ()))
     shown = list(rows(status, now, handling))
     table((*_WHO, *numbers), shown, right=numbers, spare=_SPARE)
-    print(f"\nfleet {status['fleet']} in {status['root']}; front door: {status['front']}")
+    console = f"; console: {status['console']}" if status["console"] else ""
+    print(f"\nfleet {status['fleet']} in {status['root']}; front door: {status['front']}{console}")
     for remark in status["notes"]:
         print(f"note: {remark}")
-    for row in (*status["backings"], *status["edges"], *status["instances"]):
+    groups = ("backings", "edges", "attendants", "instances")
+    for row in (row for group in groups for row in status[group]):
         if row["state"] in _BROKEN:
             print(f"\n{row['id']} is {row['state']}" + (row["detail"] and f": {row['detail']}"))
             for line in row["last"]:
@@ -71,7 +73,7 @@ def rows(status: dict[str, Any], now: float, handling: bool = False) -> Iterator
         yield [app["app"], state, app["url"], *[""] * 4, *counts(app["counts"])]
         for row in instances:
             yield [f"  {row['id']}", *_process(row, now), *counts(row["counts"])]
-    for row in (*status["backings"], *status["edges"]):
+    for row in (*status["backings"], *status["edges"], *status["attendants"]):
         yield [row["id"], *_process(row, now), *counts(row["counts"])]
 
 

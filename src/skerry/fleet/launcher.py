@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 from skerry.core.errors import Error
@@ -234,3 +235,9 @@ class _Nursery:
 
 _Heard: TypeAlias = Callable[[wire.Report], None]
 _Lost: TypeAlias = Callable[[_Nursery], None]
+
+
+def executed(python: Path, job: wire.Job) -> tuple[str, ...]:
+    """The command by which an interpreter does a job that is not forked."""
+    job = wire.with_descriptors(job, wire.FIRST_SOCKET.__add__, wire.LIFELINE)
+    return (str(python), "-P", "-m", "skerry.fleet.instance", wire.encode(job).decode())

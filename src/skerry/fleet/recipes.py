@@ -11,8 +11,9 @@ from skerry.core.errors import ConfigError
 from skerry.spec import AppSpec, Fleet
 
 from . import channel as wire
+from .attendants import Attendants
 from .bus import VARIABLE
-from .launcher import CAN_FORK
+from .launcher import CAN_FORK, executed
 from .plan import (
     Addresses,
     Unit,
@@ -42,6 +43,7 @@ class Recipes:
         drain: seconds that requests in flight get when a process is told to stop.
 
     Attributes:
+        attendants: the recipes of what runs beside the apps.
         backings: URL by app and backing, as far as the backings are there.
         edges: who calls whom through a local proxy: foreign apps, whatever apps they need.
     """
@@ -51,6 +53,7 @@ class Recipes:
         self.sockets = sockets
         self.control = control
         self.drain = drain
+        self.attendants = Attendants(sockets, control, drain)
         self.backings: dict[tuple[str, str], str] = {}
         self.edges: list[tuple[str, str]] = []
 
@@ -138,7 +141,7 @@ class Recipes:
             env=self._common(),
             cwd=str(self.fleet.root),
             job=job,
-            argv=() if CAN_FORK else _instance(Path(sys.executable), job),
+            argv=() if CAN_FORK else executed(Path(sys.executable), job),
             fds=tuple(fds),
         )
 
@@ -181,6 +184,7 @@ class Recipes:
     def _identity(self, app: AppSpec, number: int) -> dict[str, str]:
         instance = f"{app.name}-{number}"
         env = {**self._common(), "SKERRY_APP": app.name, "SKERRY_INSTANCE": instance}
+        env |= self.attendants.spans(self.fleet, app.name, instance)
         bus = self.bus_url(app.name)
         return {**env, VARIABLE: bus} if bus else env
 
@@ -236,7 +240,7 @@ class Recipes:
             seat = Seat(name, name, url, partial(probe, url, wire.LIVE, 400), listed=False)
         job = wire.Job(name, edge=settings, drain=self.drain)
         env = {**self._common(), "SKERRY_APP": EDGE, "SKERRY_INSTANCE": name}
-        argv = () if CAN_FORK else _instance(Path(sys.executable), job)
+        argv = () if CAN_FORK else executed(Path(sys.executable), job)
         return Recipe((seat,), env, str(self.fleet.root), job, argv, tuple(fds))
 
     def routes(self) -> dict[str, str]:
@@ -269,9 +273,9 @@ def _executed(app: AppSpec, job: wire.Job) -> tuple[str, ...]:
     """
     python = app.python
     if python is None:
-        return () if CAN_FORK else _instance(Path(sys.executable), job)
+        return () if CAN_FORK else executed(Path(sys.executable), job)
     if has_package(python, "skerry"):
-        return _instance(python, job)
+        return executed(python, job)
     if has_package(python, "uvicorn"):
         target = job.members[0].target
         fd = str(wire.FIRST_SOCKET)
@@ -282,8 +286,3 @@ def _executed(app: AppSpec, job: wire.Job) -> tuple[str, ...]:
         f"apps.{app.name}: {python} has neither skerry nor uvicorn; install one of them there, "
         'or say command = "…"'
     )
-
-
-def _instance(python: Path, job: wire.Job) -> tuple[str, ...]:
-    job = wire.with_descriptors(job, wire.FIRST_SOCKET.__add__, wire.LIFELINE)
-    return (str(python), "-P", "-m", "skerry.fleet.instance", wire.encode(job).decode())

@@ -10,6 +10,7 @@ from msgspec import Struct
 from skerry.spec import Fleet
 from skerry.telemetry.metrics import Snapshot
 
+from .attendants import COLLECTOR, CONSOLE
 from .replica import Replica, Seat, State
 from .supervisor import Supervisor
 from .tally import Counts, Tally, counts
@@ -19,7 +20,7 @@ class InstanceStatus(Struct):
     """One instance.
 
     Attributes:
-        kind: ``app``, ``command``, ``outside``, ``backing`` or ``edge``.
+        kind: ``app``, ``command``, ``outside``, ``backing``, ``edge`` or ``attendant``.
         process: the name of its process and of its log; shared by a group.
         since: when its process entered this state, in seconds since 1970.
         memory_mib: resident, of the whole process; None when there is none.
@@ -64,6 +65,8 @@ class FleetStatus(Struct):
 
     Attributes:
         front: address of the front door.
+        console: address of the console; empty if there is none.
+        collector: where spans are sent; empty for nowhere that the fleet knows of.
         settled: everything has been started once, and is ready or was waited for.
     """
 
@@ -71,10 +74,13 @@ class FleetStatus(Struct):
     root: str
     pid: int
     front: str
+    console: str
+    collector: str
     settled: bool
     apps: list[AppStatus]
     instances: list[InstanceStatus]
     edges: list[InstanceStatus]
+    attendants: list[InstanceStatus]
     backings: list[InstanceStatus]
     notes: list[str]
 
@@ -158,12 +164,19 @@ def fleet_status(supervisor: Supervisor) -> FleetStatus:
         root=str(fleet.root),
         pid=os.getpid(),
         front=supervisor.recipes.front_url(),
+        console=supervisor.recipes.attendants.address(fleet, CONSOLE),
+        collector=supervisor.recipes.attendants.address(fleet, COLLECTOR),
         settled=supervisor.settled,
         apps=[app_status(fleet, name, instances, everything) for name in supervisor.chosen()],
         instances=instances,
         edges=[
             instance_status(replica, seat, "edge", supervisor.tally)
             for replica in supervisor.edges.values()
+            for seat in replica.seats
+        ],
+        attendants=[
+            instance_status(replica, seat, "attendant", supervisor.tally)
+            for replica in supervisor.attendants.values()
             for seat in replica.seats
         ],
         backings=[

@@ -47,6 +47,7 @@ class Supervisor:
         units: what runs, by name.
         replicas: the processes of each unit, by its name.
         edges: the processes of the edge, by name.
+        attendants: the collector and the console, by name.
         supply: the backings.
         settled: whether everything has been started and waited for once.
         over: set when somebody has asked for the end.
@@ -74,6 +75,7 @@ class Supervisor:
         self.units: dict[str, Unit] = {}
         self.replicas: dict[str, list[Replica]] = {}
         self.edges: dict[str, Replica] = {}
+        self.attendants: dict[str, Replica] = {}
         self._only = None if only is None else tuple(only)
         self._output = self.logs.pipe("fleet", lambda _: None)
         preload = to_preload(fleet.apps.values())
@@ -81,6 +83,7 @@ class Supervisor:
         self._ground = Ground(self.launcher, self.logs, self.pace, self._changed)
         self.supply = Supply(self._ground, self._follow)
         self._served: Mapping[str, object] = {}
+        self._observed = fleet.observe
         self._scales: dict[str, int] = {}
         self._changing = asyncio.Lock()
         self._telling: asyncio.TimerHandle | None = None
@@ -108,6 +111,8 @@ class Supervisor:
                 names = [unit.name for unit in wave]
                 await asyncio.gather(*(self._stop_unit(name) for name in names))
             await asyncio.gather(*(self._stop_unit(name) for name in list(self.replicas)))
+            # Last of those that speak HTTP: apps have told them what they did until the end.
+            await asyncio.gather(*(replica.stop() for replica in self.attendants.values()))
             await self.supply.stop()
 
     async def close(self) -> None:
@@ -139,7 +144,7 @@ class Supervisor:
             }
             await self.supply.drop(changed)
             users = {name for name, app in fleet.apps.items() if changed.intersection(app.needs)}
-            if old.bus != fleet.bus:
+            if old.bus != fleet.bus or old.observe != fleet.observe:
                 users.update(fleet.apps)
             await self._match(fleet, restart=users)
         self.sockets.save()
@@ -188,6 +193,7 @@ class Supervisor:
         wanted = {unit.name for wave in plan for unit in wave}
         gone = [name for name in self.units if name not in wanted]
         await asyncio.gather(*(self._stop_unit(name) for name in gone))
+        await self._match_attendants()
         await self._match_edge()
         for wave in plan:
             await asyncio.gather(*(self._match_unit(unit, restart) for unit in wave))
@@ -285,6 +291,23 @@ class Supervisor:
     async def _prepare_edge(self, name: str) -> Recipe:
         return self.recipes.edge(name)
 
+    async def _match_attendants(self) -> None:
+        wanted = self.recipes.attendants.names(self.fleet)
+        for name in [name for name in self.attendants if name not in wanted]:
+            await self.attendants.pop(name).stop()
+            self.sockets.release(name)
+        changed, self._observed = self._observed != self.fleet.observe, self.fleet.observe
+        for name in wanted:
+            if name not in self.attendants:
+                prepare = partial(self._prepare_attendant, name)
+                self.attendants[name] = Replica(name, prepare, self._ground, [(name, name)])
+                self.attendants[name].start()
+            elif changed:
+                self.attendants[name].restart()
+
+    async def _prepare_attendant(self, name: str) -> Recipe:
+        return self.recipes.attendants.recipe(self.fleet, name)
+
     def chosen(self) -> list[str]:
         """The apps of the fleet that were asked for, in the order of the file."""
         names = {name for wave in order(self.fleet, self._only) for name in wave}
@@ -297,6 +320,7 @@ class Supervisor:
 
     def everything(self) -> Iterator[Replica]:
         """Every process there should be."""
+        yield from self.attendants.values()
         yield from self.edges.values()
         yield from self.supply.replicas.values()
         for replicas in self.replicas.values():

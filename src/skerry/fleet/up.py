@@ -24,6 +24,7 @@ import msgspec
 from skerry.core.errors import ConfigError, Error
 from skerry.spec import Fleet, SpecError, load
 
+from .attendants import CONSOLE
 from .client import Control, NotRunning
 from .console import Console
 from .logs import Line, LogBook
@@ -218,12 +219,14 @@ def _announce(supervisor: Supervisor, seconds: float) -> None:
     replicas = list(supervisor.everything())
     missing = [replica.name for replica in replicas if not replica.ready]
     ready = len(replicas) - len(missing)
+    console = supervisor.recipes.attendants.address(supervisor.fleet, CONSOLE)
     supervisor.logs.write(
         "fleet",
         [
             f"{ready} of {len(replicas)} processes are ready after {seconds:.1f} s"
             + (f"; not ready: {', '.join(missing)}" if missing else ""),
             f"front door: {supervisor.recipes.front_url()}",
+            *([f"console:    {console}"] if console else []),
         ],
     )
 
@@ -298,7 +301,7 @@ def _detach(fleet: Fleet, options: Options, output: TextIO) -> int:
 
 
 def _progress(status: dict[str, Any], seen: dict[str, str], output: TextIO) -> None:
-    for row in (*status["backings"], *status["instances"]):
+    for row in (*status["attendants"], *status["backings"], *status["instances"]):
         if seen.get(row["id"]) != row["state"]:
             seen[row["id"]] = row["state"]
             if row["state"] in ("ready", "backoff", "crashed", "unhealthy"):
@@ -307,7 +310,8 @@ def _progress(status: dict[str, Any], seen: dict[str, str], output: TextIO) -> N
 
 
 def _verdict(status: dict[str, Any], output: TextIO) -> int:
-    rows = [*status["backings"], *status["edges"], *status["instances"]]
+    groups = ("attendants", "backings", "edges", "instances")
+    rows = [row for group in groups for row in status[group]]
     missing = [row for row in rows if row["state"] != "ready"]
     for row in missing:
         detail = f": {row['detail']}" if row["detail"] else ""
@@ -315,7 +319,8 @@ def _verdict(status: dict[str, Any], output: TextIO) -> int:
         for line in row["last"]:
             print(f"    {line}", file=output)
     ready = len(rows) - len(missing)
-    print(f"{ready} of {len(rows)} ready; front door: {status['front']}", file=output)
+    console = f"; console: {status['console']}" if status["console"] else ""
+    print(f"{ready} of {len(rows)} ready; front door: {status['front']}{console}", file=output)
     if missing:
         more = f"`skerry logs {missing[0]['id']}` has more"
         print(f"the fleet runs, and goes on trying; {more}, `skerry down` ends it", file=output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .detect import NoApp, detect
 from .faults import SpecError, SpecFault
-from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec
+from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec, ObserveSpec
 from .reader import FILE, find, load, loads, located, source_folder
 from .templates import escape, substitute, url_variable
 from .waves import cycles, order
@@ -17,6 +17,7 @@ __all__ = [
     "Fleet",
     "FrontSpec",
     "NoApp",
+    "ObserveSpec",
     "SpecError",
     "SpecFault",
     "cycles",

@@ -84,6 +84,23 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("url", checks.bus_url, "Where it is: sqlite:///a/file.db, or amqp://… of a RabbitMQ."),
         Key("backing", checks.text, "The RabbitMQ of this fleet that carries it, by its name."),
     ),
+    "observe": (
+        Key(
+            "collector",
+            checks.flag,
+            "False for none: spans then go where OTEL_EXPORTER_OTLP_ENDPOINT says, if anywhere.",
+            {"type": "boolean"},
+        ),
+        Key("url", checks.web_url, "A collector that runs elsewhere, for OTLP over HTTP."),
+        Key("console", checks.flag, "False for no console.", {"type": "boolean"}),
+        Key("port", _port, "The console's port; by default one is chosen and kept.", _PORT),
+        Key(
+            "keep_mib",
+            checks.whole(16, 1 << 20),
+            "MiB of spans that the collector keeps; by default 1024.",
+            {"type": "integer", "minimum": 16, "maximum": 1 << 20},
+        ),
+    ),
     "backings": (
         Key("kind", checks.text, "What to start: postgresql, redis or rabbitmq."),
         Key("url", checks.backing_url, "Where it runs already; nothing is started then."),

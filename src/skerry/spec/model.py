@@ -97,6 +97,25 @@ class BusSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ObserveSpec:
+    """What looks on: the collector of spans, and the console.
+
+    Attributes:
+        collector: whether the fleet runs one of its own.
+        url: of a collector that runs elsewhere: spans go there by OTLP over HTTP.
+        console: whether the fleet runs the console.
+        port: the console's, pinned; None for one that is chosen once and then kept.
+        keep_mib: how much the collector keeps before it forgets what is oldest.
+    """
+
+    collector: bool = False
+    url: str | None = None
+    console: bool = False
+    port: int | None = None
+    keep_mib: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
 class FrontSpec:
     """The front door: one address for people, in front of all apps.
 
@@ -121,6 +140,7 @@ class Fleet:
         file: the file itself.
         together: groups of apps that share a process; no app is in two.
         bus: where its events go.
+        observe: what looks on.
         notes: what is allowed but worth saying (cycles of needs).
     """
 
@@ -132,6 +152,7 @@ class Fleet:
     together: tuple[tuple[str, ...], ...] = ()
     front: FrontSpec | None = None
     bus: BusSpec = BusSpec()
+    observe: ObserveSpec = ObserveSpec()
     notes: tuple[str, ...] = ()
 
     @property

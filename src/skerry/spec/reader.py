@@ -18,7 +18,7 @@ from . import checks, keys
 from .detect import NoApp, detect
 from .faults import Faults, SpecError, SpecFault, nearest
 from .locate import KeyPath, locate
-from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec
+from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec, ObserveSpec
 from .relations import check_relations
 from .waves import cycles
 
@@ -162,6 +162,7 @@ class _Reader:
             backings=backings,
             front=self._front(document["front"]) if "front" in document else None,
             bus=self._bus(document["bus"]) if "bus" in document else BusSpec(),
+            observe=self._observe(document.get("observe", {})),
         )
         together = check_relations(fleet, own.get("together", ()), self._faults)
         return replace(fleet, together=together)
@@ -222,6 +223,17 @@ class _Reader:
             elif not table:
                 self._faults.add(("bus",), "says nothing: give it a url or a backing")
         return BusSpec(**given)
+
+    def _observe(self, table: Any) -> ObserveSpec:
+        given = self._table(("observe",), table, "observe")
+        if "url" in given:
+            for key in ("collector", "keep_mib"):
+                if key in given:
+                    self._faults.add(("observe", key), "is for a collector of the fleet's own")
+            given["collector"] = False
+        if given.get("console") is False and "port" in given:
+            self._faults.add(("observe", "port"), "is the console's, and there is none")
+        return ObserveSpec(**given)
 
     def _backing(self, name: str, table: dict[str, Any]) -> BackingSpec:
         where = ("backings", name)

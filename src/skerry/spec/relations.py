@@ -86,6 +86,8 @@ def _check_ports(fleet: Fleet, faults: Faults) -> None:
 
     if fleet.front is not None and fleet.front.port is not None:
         take(fleet.front.port, ("front", "port"), "the front door")
+    if fleet.observe.port is not None:
+        take(fleet.observe.port, ("observe", "port"), "the console")
     for name, backing in fleet.backings.items():
         if backing.port is not None:
             take(backing.port, ("backings", name, "port"), name)

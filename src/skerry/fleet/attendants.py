@@ -1,0 +1,114 @@
+"""What a fleet runs beside its apps to see them: the collector of their spans, and the console.
+
+Each is an app in a process of its own, so that a busy collector cannot starve health checks, and
+is nobody's to call: it stands in no registry. They start first and nobody waits for them: their
+sockets are there from the beginning, and what is sent before they listen waits in the backlog.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from skerry.core.errors import ConfigError
+from skerry.spec import Fleet
+
+from . import channel as wire
+from .launcher import CAN_FORK, executed
+from .probe import probe
+from .replica import Recipe, Seat
+from .sockets import Sockets, url_of
+
+COLLECTOR = "collector"
+CONSOLE = "console"
+
+_TARGETS = {COLLECTOR: "skerry.collector.app:app", CONSOLE: "skerry.console.app:app"}
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+class Attendants:
+    """Makes their recipes, and the variables by which apps find the collector.
+
+    Args:
+        drain: seconds that requests in flight get when one is told to stop.
+        environment: of ``skerry up``: a back end for spans that it names goes before ours.
+    """
+
+    def __init__(
+        self,
+        sockets: Sockets,
+        control: Path,
+        drain: float,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._sockets = sockets
+        self._control = control
+        self._drain = drain
+        self._elsewhere = any(environment.get(name) for name in _ENDPOINTS)
+
+    def names(self, fleet: Fleet) -> list[str]:
+        """Which of them a fleet has."""
+        wanted = {COLLECTOR: fleet.observe.collector, CONSOLE: fleet.observe.console}
+        return [name for name, there in wanted.items() if there]
+
+    def address(self, fleet: Fleet, name: str) -> str:
+        """Where one of them listens, or the collector that runs elsewhere; empty for nowhere."""
+        if name == COLLECTOR and fleet.observe.url:
+            return fleet.observe.url
+        if name not in self.names(fleet):
+            return ""
+        try:
+            return url_of(self._hold(fleet, name))
+        except ConfigError:  # its port is somebody else's, which its row in `skerry ps` says
+            return ""
+
+    def recipe(self, fleet: Fleet, name: str) -> Recipe:
+        """How to start one.
+
+        Raises:
+            ConfigError: its port is pinned and somebody else's.
+        """
+        held = self._hold(fleet, name)
+        url = url_of(held)
+        member = wire.Member(name, name, _TARGETS[name], str(fleet.root), 0)
+        job = wire.Job(name, (member,), drain=self._drain)
+        return Recipe(
+            seats=(Seat(name, name, url, partial(probe, url, "/readyz", 400), listed=False),),
+            env=self._environment(fleet, name),
+            cwd=str(fleet.root),
+            job=job,
+            argv=() if CAN_FORK else executed(Path(sys.executable), job),
+            fds=(held.fileno(),),
+        )
+
+    def spans(self, fleet: Fleet, app: str, instance: str) -> dict[str, str]:
+        """OpenTelemetry's own variables, which instances in any language understand."""
+        url = "" if self._elsewhere else self.address(fleet, COLLECTOR)
+        attributes = f"service.namespace={fleet.name},service.instance.id={instance}"
+        named = {"OTEL_SERVICE_NAME": app, "OTEL_RESOURCE_ATTRIBUTES": attributes}
+        if not url:
+            return named
+        endpoint = {_ENDPOINTS[0]: url, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+        # The collector takes spans alone: SDKs would complain about metrics and logs.
+        signals = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+        return named | endpoint | signals
+
+    def _environment(self, fleet: Fleet, name: str) -> dict[str, str]:
+        common = {
+            "SKERRY_FLEET": fleet.name,
+            "SKERRY_CONTROL": str(self._control),
+            "SKERRY_APP": name,
+            "SKERRY_INSTANCE": name,
+            "OTEL_SDK_DISABLED": "true",  # who looks on is not what is to be seen
+        }
+        if name == COLLECTOR:
+            common["SKERRY_COLLECTOR_FOLDER"] = str(fleet.state / "spans")
+            common["SKERRY_COLLECTOR_MIB"] = str(fleet.observe.keep_mib)
+        return common
+
+    def _hold(self, fleet: Fleet, name: str) -> socket.socket:
+        return self._sockets.hold(name, fleet.observe.port if name == CONSOLE else None)

@@ -1,0 +1,69 @@
+"""The fleet runs what looks on, and tells its apps where their spans go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skerry.fleet.attendants import COLLECTOR, CONSOLE, Attendants
+from skerry.fleet.sockets import Sockets
+from skerry.fleet.state import State
+from skerry.spec import Fleet, ObserveSpec, load
+
+from .conftest import Tree
+
+
+@pytest.fixture
+def fleet(tree: Tree) -> Fleet:
+    tree.add("one")
+    return load(tree.root)
+
+
+def attendants(fleet: Fleet, **environment: str) -> Attendants:
+    state = State(fleet.state)
+    state.prepare()
+    return Attendants(Sockets(state, fleet.root), Path("c.sock"), 1.0, environment)
+
+
+ALL = ObserveSpec(collector=True, console=True)
+
+
+def test_apps_learn_where_spans_go_by_the_variables_that_sdks_know(fleet: Fleet) -> None:
+    fleet = replace(fleet, observe=ALL)
+    there = attendants(fleet)
+    env = there.spans(fleet, "one", "one-1")
+    assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == there.address(fleet, COLLECTOR)
+    assert env["OTEL_EXPORTER_OTLP_ENDPOINT"].startswith("http://127.0.0.1:")
+    assert env["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
+    assert env["OTEL_SERVICE_NAME"] == "one"
+    assert "service.instance.id=one-1" in env["OTEL_RESOURCE_ATTRIBUTES"]
+
+
+@pytest.mark.parametrize(
+    ("observe", "environment", "endpoint"),
+    [
+        (ObserveSpec(collector=False, url="http://jaeger:4318"), {}, "http://jaeger:4318"),
+        (ObserveSpec(collector=False, console=False), {}, None),
+        (ALL, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine:4318"}, None),
+    ],
+)
+def test_or_elsewhere(
+    fleet: Fleet, observe: ObserveSpec, environment: dict[str, str], endpoint: str | None
+) -> None:
+    fleet = replace(fleet, observe=observe)
+    env = attendants(fleet, **environment).spans(fleet, "one", "one-1")
+    assert env.get("OTEL_EXPORTER_OTLP_ENDPOINT") == endpoint
+    assert env["OTEL_SERVICE_NAME"] == "one"
+
+
+def test_they_are_not_to_be_seen_themselves(fleet: Fleet) -> None:
+    fleet = replace(fleet, observe=ALL)
+    there = attendants(fleet)
+    assert there.names(fleet) == [COLLECTOR, CONSOLE]
+    for name in there.names(fleet):
+        recipe: Any = there.recipe(fleet, name)
+        assert recipe.env["OTEL_SDK_DISABLED"] == "true"
+        assert not recipe.seats[0].listed
