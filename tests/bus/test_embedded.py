@@ -28,21 +28,9 @@ from skerry.bus.embedded_ops import ACK, Claim, End, Publish
 from skerry.bus.embedded_store import Store
 from skerry.bus.embedded_wake import Socket, gone
 from skerry.core.errors import BusUnavailable, Unconfirmed
-
-from .conformance import (
-    LONG,
-    PROMPTLY,
-    SHORT,
-    Bus,
-    Place,
-    bodies,
-    child,
-    counted,
-    eventually,
-    one,
-    taken,
-    taking,
-)
+from skerry.testing.bus import Bus, Place
+from skerry.testing.bus_child import child, taken
+from skerry.testing.bus_tools import LONG, PROMPTLY, SHORT, bodies, counted, eventually, one, taking
 
 LEDGER = Subscription("ledger.book", ("settled",), lease=LONG)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from skerry.bus.memory import Broker, Memory
-
-from .conformance import Bus, Place
+from skerry.testing.bus import Bus, Place
 
 
 class TestMemory(Bus):

@@ -20,13 +20,11 @@ from skerry.bus.driver import Driver, Subscription
 from skerry.bus.rabbitmq import RabbitMQ
 from skerry.bus.rabbitmq_envelope import EVENTS
 from skerry.core.errors import BusUnavailable, Unconfirmed
-
-from .conformance import (
+from skerry.testing.bus import Bus, Place
+from skerry.testing.bus_tools import (
     FAILURE,
     LONG,
     Another,
-    Bus,
-    Place,
     Subscribe,
     bodies,
     counted,
@@ -36,6 +34,7 @@ from .conformance import (
     publish_somehow,
     taking,
 )
+
 from .rabbitmq_server import Proxy, Server, server
 
 __all__ = ["server"]

@@ -42,6 +42,18 @@ def test_what_is_no_bus_is_refused(url: str) -> None:
         driver_of(url)
 
 
+def test_other_peoples_drivers_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "mine-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[skerry.bus]\nmine = mine_bus:Mine\n")
+    (tmp_path / "mine_bus.py").write_text("class Mine:\n    def __init__(s, url): s.url = url\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert vars(driver_of("mine://host/")) == {"url": "mine://host/"}
+    with pytest.raises(ConfigError, match="is no bus"):
+        driver_of("yours://host/")
+
+
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "skerry.bus.rabbitmq", raising=False)
     monkeypatch.setitem(sys.modules, "aiormq", None)

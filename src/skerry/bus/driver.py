@@ -1,4 +1,4 @@
-"""What every broker's driver does; the same suite (``tests/bus/conformance.py``) asks all of them.
+"""What every broker's driver does; the same suite (``skerry.testing.bus``) asks all of them.
 
 A *subscription* is a durable queue that belongs to one handler, shared by all its instances. A
 driver promises:

@@ -1,16 +1,26 @@
 """Where a bus is, as a URL: ``sqlite:///a/file.db``, ``sqlite:////an/absolute/file.db``,
 ``sqlite:///a/file.db?durability=process``, ``amqp://user:password@host:5672/vhost``.
+
+Another broker's driver is found by its package's entry point, of the group ``skerry.bus``, named as
+the URL's scheme::
+
+    [project.entry-points."skerry.bus"]
+    mine = "mine.driver:Mine"          # Mine("mine://host/") is a Driver
 """
 
 from __future__ import annotations
 
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote
 
 from skerry.core.errors import ConfigError
 
 from .driver import Driver
+
+DRIVERS = "skerry.bus"
+"""The group of entry points of other people's drivers."""
 
 _PASSWORD = re.compile(r"^(\w+://[^/:]*):[^/]*(@)")
 
@@ -37,6 +47,9 @@ def driver_of(url: str) -> Driver:
         except ImportError:
             raise ConfigError("RabbitMQ needs a library: pip install 'skerry[rabbitmq]'") from None
         return RabbitMQ(url)
+    for theirs in entry_points(group=DRIVERS, name=scheme):
+        driver: Driver = theirs.load()(url)
+        return driver
     raise ConfigError(
         f"{shown(url)!r} is no bus: it is sqlite:///path/to/bus.db or amqp://user:password@host/"
     )

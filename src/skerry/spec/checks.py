@@ -167,13 +167,20 @@ def backing_url(value: Any) -> str:
 
 def bus_url(value: Any) -> str:
     parts = _split(value)
-    if parts.scheme not in ("sqlite", "amqp", "amqps"):
+    if parts.scheme not in ("sqlite", "amqp", "amqps") and not _others(parts.scheme):
         raise Wrong(f'"{value}" is not the URL of a bus: sqlite:///path/to/bus.db or amqp://…')
     if parts.scheme == "sqlite" and (parts.netloc or parts.path.strip("/") == ""):
         raise Wrong(f'"{value}" names no file; write sqlite:///path, or sqlite:////absolute/path')
     if parts.scheme != "sqlite" and not parts.hostname:
         raise Wrong(f'"{value}" is not a URL: it names no host')
     return str(value)
+
+
+def _others(scheme: str) -> bool:
+    """Whether somebody's package has a driver for it; see ``bus/urls.py``."""
+    from importlib.metadata import entry_points
+
+    return bool(entry_points(group="skerry.bus", name=scheme))
 
 
 def _split(value: Any) -> SplitResult:
