@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 from msgspec import Struct
+from sqlalchemy import event as hooks
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -229,6 +230,70 @@ async def test_a_dead_letter_that_is_redriven_begins_anew(
         await driver.redrive("ledger.on_settled", [letter.message.id])
         await quiet(broker, 1)
     assert numbers == [1, 2, 3, 1]
+    assert entries(database) == [("p1", 5)]
+
+
+@contextmanager
+def away(database: Database) -> Iterator[None]:
+    """Nobody is connected to it, nor can be."""
+
+    def refuse(dialect: object, record: object, args: object, kwargs: object) -> None:
+        raise database.engine.dialect.dbapi.OperationalError("no such host")  # type: ignore[union-attr]
+
+    hooks.listen(database.engine, "do_connect", refuse)
+    database.engine.dispose()
+    try:
+        yield
+    finally:
+        hooks.remove(database.engine, "do_connect", refuse)
+
+
+async def test_while_the_database_is_away_no_attempt_is_made(
+    database: Database, broker: Broker
+) -> None:
+    app = App("ledger")
+    numbers: list[int] = []
+
+    @app.on(Settled, retries=Retries(attempts=1))
+    def on_settled(event: Settled, session: Session, attempt: Attempt) -> None:
+        numbers.append(attempt.number)
+        book(session, event)
+
+    async with running(app, database, broker):
+        with away(database):
+            await app.publish(Settled("p1", 5))
+            await asyncio.sleep(0.1)
+        await quiet(broker, 1)
+        assert await Memory(broker).dead("ledger.on_settled") == []
+    assert numbers == [1]
+    assert entries(database) == [("p1", 5)]
+
+
+async def test_a_database_that_goes_while_a_handler_works_costs_one_attempt(
+    database: Database, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App("ledger")
+    numbers: list[int] = []
+    outage = ExitStack()
+
+    @app.on(Settled, retries=Retries(attempts=2, first=0.01), lease=0.5)
+    def on_settled(event: Settled, session: Session, attempt: Attempt) -> None:
+        numbers.append(attempt.number)
+        book(session, event)
+        if len(numbers) == 1:
+            outage.enter_context(away(database))
+            raise OSError("the connection was lost")
+
+    async with running(app, database, broker):
+        await app.publish(Settled("p1", 5))
+        async with asyncio.timeout(20):
+            while not numbers:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        outage.close()
+        await quiet(broker, 1)
+    assert numbers == [1, 2]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert entries(database) == [("p1", 5)]
 
 

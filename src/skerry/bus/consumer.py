@@ -11,7 +11,7 @@ import contextvars
 import logging
 import random
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,7 +174,7 @@ class Consumer:
     async def _put_off(self, attempt: Attempt, delay: float) -> None:
         """Nothing was tried: it is as if it had not been delivered."""
         if attempt.held is not None and not attempt.written:
-            await attempt.held.release(counts=False)
+            await self._tell(attempt.held.release(counts=False))
         await attempt.delivery.retry(delay, counts=False)
 
     async def _failed(self, delivery: Delivery, attempt: Attempt, error: Exception) -> None:
@@ -193,7 +193,7 @@ class Consumer:
             await delivery.bury(failure_of(error, permanent))
             hit("consumer.after_bury")
             if attempt.held is not None:
-                await attempt.held.give_up()
+                await self._tell(attempt.held.give_up())
             self._count("skerry_dead_letters", "Events that handlers have given up.")
             return
         delay = retries.delay(attempt.number, self._chance())
@@ -207,9 +207,17 @@ class Consumer:
             _line(error),
         )
         if attempt.held is not None:
-            await attempt.held.release(counts=True)
+            await self._tell(attempt.held.release(counts=True))
         await delivery.retry(delay)
         self._count("skerry_event_retries", "Attempts at events that failed and are made again.")
+
+    async def _tell(self, telling: Awaitable[None]) -> None:
+        """Tell the inbox how an attempt has ended. A database that is away finds that out when the
+        lease is over; the broker has to know in any case."""
+        try:
+            await telling
+        except Exception as error:
+            log.warning("%s: the inbox was not told: %s", self.subscription.name, _line(error))
 
     def _count(self, name: str, help: str) -> None:
         if self._metrics is not None:

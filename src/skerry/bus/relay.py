@@ -104,7 +104,6 @@ class Relay:
         """Publish one batch; how many that was."""
         deadline = asyncio.get_running_loop().time() + self._settings.lease
         await self._settle()
-        hit("relay.before_claim")
         claims = await self._outbox.claim(self._settings.batch, self.who, self._settings.lease)
         if not claims:
             return 0

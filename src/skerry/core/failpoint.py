@@ -41,7 +41,7 @@ POINTS: Mapping[str, str] = {
     "keys.expired": "the key was used so long ago that it is new again; it is being taken",
     "keys.before_commit": "the answer has been kept in the function's transaction, which is open",
     "keys.after_commit": "the answer is kept; the filter has not given it",
-    "relay.before_claim": "about to look for rows of the outbox",
+    "relay.before_claim": "rows of the outbox are locked for a claim that is not made",
     "relay.after_claim": "rows are claimed; nothing has been published",
     "relay.after_confirm": "the broker has accepted the rows; they are not marked",
     "relay.after_mark": "the rows are marked as sent",

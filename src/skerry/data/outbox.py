@@ -24,6 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from skerry.core.clock import Clock
+from skerry.core.failpoint import hit
 
 from . import enlist
 from .database import Database
@@ -171,6 +172,7 @@ class Outbox:
             if before[seq] is None or before[seq] in claims:
                 claims[seq] = Claim(seq, record(columns))
         if claims:
+            hit("relay.before_claim")
             changes = {"who": who, "until": now + lease, "seqs": self._list(claims)}
             session.execute(self._statements.claim, changes)
         return list(claims.values())

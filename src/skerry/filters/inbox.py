@@ -12,11 +12,12 @@ from typing import Any
 
 from skerry.bus.attempt import Attempt, GivenUp, Paused
 from skerry.bus.driver import LeaseLost
+from skerry.core.errors import ConnectError
 from skerry.core.failpoint import hit
 from skerry.core.service import Service
 from skerry.data.database import Database
 from skerry.data.inbox import Busy, Dead, Done, Fenced, Inbox, finish
-from skerry.data.transient import write
+from skerry.data.transient import unreachable, write
 
 
 class EffectivelyOnce:
@@ -26,6 +27,7 @@ class EffectivelyOnce:
         Paused: another instance is at this event.
         GivenUp: it lay with the dead letters already.
         LeaseLost: another has begun it in the meantime; nothing was committed.
+        ConnectError: the database is away; nothing was tried.
     """
 
     def __init__(self, database: Database, subscription: str, lease: float) -> None:
@@ -38,13 +40,18 @@ class EffectivelyOnce:
         entry = Entry(self._database, self._inbox, self._subscription, attempt.id, self._lease)
         hit("consumer.before_claim")
         # Only what has come back from the dead letters is new to the broker, and dead to us.
-        found = await self._inbox.begin(
-            self._subscription,
-            attempt.id,
-            entry.token,
-            self._lease,
-            revive=attempt.delivery.attempt == 1,
-        )
+        try:
+            found = await self._inbox.begin(
+                self._subscription,
+                attempt.id,
+                entry.token,
+                self._lease,
+                revive=attempt.delivery.attempt == 1,
+            )
+        except Exception as error:
+            if not unreachable(error):
+                raise
+            raise ConnectError(f"the inbox cannot be reached: {error}") from error
         match found:
             case Done():
                 return
