@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.core.errors import ConfigError
-from skerry.spec import AppSpec, BusSpec, Fleet, SpecError, find, load, loads, located
+from skerry.spec import (
+    AppSpec,
+    BusSpec,
+    Fleet,
+    ObjectiveSpec,
+    SpecError,
+    find,
+    load,
+    loads,
+    located,
+)
 from skerry.spec.keys import TABLES
 
 GOOD = """\
@@ -184,6 +194,26 @@ def test_each_fault_has_its_line_and_key(root: Path) -> None:
         ),
         "[apps.portal]\nport = 9\n[observe]\nport = 9": (
             "2: apps.portal.port: port 9 is the console's already"
+        ),
+        "[apps]\n[alerts]\nsmtp = 'smtp://h'": "3: alerts.smtp: needs sender beside it",
+        "[apps]\n[alerts]\nsmtp = 'h:25'\nsender = 'a@b'": (
+            '3: alerts.smtp: "h:25" is not a mail server: smtp://host:25, '
+            "smtps://user:password@host"
+        ),
+        "[apps.portal]\nowner = 'bob'": (
+            '2: apps.portal.owner: "bob" is neither an e-mail address nor the URL of a webhook'
+        ),
+        "[apps.portal]\nobjectives = [{ latency = '3h' }]": (
+            '2: apps.portal.objectives[0].latency: "3h" is not a duration: "300ms", "2s", or '
+            "seconds as a number"
+        ),
+        "[apps.portal]\nobjectives = [{ endpoint = 'GET /' }]": (
+            "2: apps.portal.objectives[0]: promises nothing: availability in percent, "
+            "latency in seconds"
+        ),
+        "[apps.portal]\nobjectives = [{ availability = 100 }]": (
+            "2: apps.portal.objectives[0].availability: is more than 0 and less than 100 "
+            "percent, not 100"
         ),
         "[apps]\n[observe]\nkeep_mib = 1": "3: observe.keep_mib: is 16 to 1048576, not 1",
         "[apps]\n[bus]": "2: bus: says nothing: give it a url or a backing",
@@ -384,3 +414,34 @@ def test_any_document_is_a_fleet_or_has_faults_on_its_lines(text: str) -> None:
     error = refusal(text.encode())
     count = text.count("\n") + 1
     assert all(1 <= (fault.line or 1) <= count for fault in (error.faults if error else ()))
+
+
+def test_what_an_app_says_of_itself_moves_with_it(root: Path) -> None:
+    (root / "portal" / "pyproject.toml").write_text(
+        """
+        [tool.skerry]
+        owner = "portal@example.com"
+        objectives = [
+            { availability = 99.5, latency = "300ms" },
+            { endpoint = "GET /", latency = 2 },
+        ]
+        """
+    )
+    text = "[apps.portal]\nteam = 'web'\n[apps.quotes]\nowner = 'http://pager/q'"
+    fleet = loads(text.encode(), root / "fleet.toml")
+    portal = fleet.apps["portal"]
+    assert (portal.owner, portal.team) == ("portal@example.com", "web")
+    assert portal.objectives == (
+        ObjectiveSpec(availability=99.5, latency=0.3),
+        ObjectiveSpec(endpoint="GET /", latency=2.0),
+    )
+    assert fleet.apps["quotes"].owner == "http://pager/q"
+    given = loads(b"[apps.portal]\nowner = 'x@y.z'", root / "fleet.toml").apps["portal"]
+    assert given.owner == "x@y.z" and given.objectives == portal.objectives
+    (root / "portal" / "pyproject.toml").write_text("[tool.skerry]\nowner = 1\nlove = 2")
+    assert faults(root, "[apps.portal]") == [
+        "1: apps.portal: pyproject.toml: tool.skerry.owner: takes a string, not a number"
+        '; write "1"',
+        "1: apps.portal: pyproject.toml: tool.skerry.love: no such key; there are owner, team, "
+        "objectives",
+    ]

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from .detect import NoApp, detect
 from .faults import SpecError, SpecFault
-from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec, ObserveSpec
+from .model import (
+    AlertsSpec,
+    AppSpec,
+    BackingSpec,
+    BusSpec,
+    Fleet,
+    FrontSpec,
+    ObjectiveSpec,
+    ObserveSpec,
+)
 from .reader import FILE, find, load, loads, located, source_folder
 from .templates import escape, substitute, url_variable
 from .waves import cycles, order
 
 __all__ = [
     "FILE",
+    "AlertsSpec",
     "AppSpec",
     "BackingSpec",
     "BusSpec",
     "Fleet",
     "FrontSpec",
     "NoApp",
+    "ObjectiveSpec",
     "ObserveSpec",
     "SpecError",
     "SpecFault",

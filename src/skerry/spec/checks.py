@@ -151,7 +151,7 @@ def repository(value: Any) -> str:
 
 
 def web_url(value: Any) -> str:
-    parts = _split(value)
+    parts = split_url(value)
     if parts.scheme not in ("http", "https"):
         raise Wrong(f'"{value}" is not a URL that begins with http:// or https://')
     if parts.query or parts.fragment:
@@ -160,13 +160,13 @@ def web_url(value: Any) -> str:
 
 
 def backing_url(value: Any) -> str:
-    if not _split(value).scheme:
+    if not split_url(value).scheme:
         raise Wrong(f'"{value}" is not a URL: it has no scheme like postgresql://')
     return str(value)
 
 
 def bus_url(value: Any) -> str:
-    parts = _split(value)
+    parts = split_url(value)
     if parts.scheme not in ("sqlite", "amqp", "amqps") and not _others(parts.scheme):
         raise Wrong(f'"{value}" is not the URL of a bus: sqlite:///path/to/bus.db or amqp://…')
     if parts.scheme == "sqlite" and (parts.netloc or parts.path.strip("/") == ""):
@@ -183,7 +183,8 @@ def _others(scheme: str) -> bool:
     return bool(entry_points(group="skerry.bus", name=scheme))
 
 
-def _split(value: Any) -> SplitResult:
+def split_url(value: Any) -> SplitResult:
+    """The parts of a URL; ``Wrong`` where it is none."""
     try:
         parts = urlsplit(text(value))
         _ = parts.port

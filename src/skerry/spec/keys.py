@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import checks
+from . import checks, promises
 from .faults import nearest
 
 KINDS = ("postgresql", "redis", "rabbitmq")
@@ -44,6 +44,31 @@ _PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
 _NAMES = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 _port = checks.whole(1, 65535)
+
+_SECONDS = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+ *m?s$"}]}
+_PERCENT = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
+_OBJECTIVE = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "endpoint": {"type": "string"},
+        "availability": _PERCENT,
+        "latency": _SECONDS,
+        "within": _PERCENT,
+    },
+}
+
+MANIFEST = (
+    Key("owner", promises.owner, "Who is told of trouble: an e-mail address, or a webhook's URL."),
+    Key("team", checks.text, "Whose it is, for people to read."),
+    Key(
+        "objectives",
+        promises.objectives,
+        "What it promises: availability in percent, latency in seconds.",
+        {"type": "array", "items": _OBJECTIVE},
+    ),
+)
+"""What an app can say of itself as well, under ``[tool.skerry]`` in its ``pyproject.toml``."""
 
 TABLES: Mapping[str, tuple[Key, ...]] = {
     "fleet": (
@@ -79,6 +104,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("health", checks.path_prefix, "A path that answers when it can work."),
         Key("python", checks.text, "Its own interpreter or virtual environment."),
         Key("http", checks.flag, "False for a worker, which serves nothing.", {"type": "boolean"}),
+        *MANIFEST,
     ),
     "bus": (
         Key("url", checks.bus_url, "Where it is: sqlite:///a/file.db, or amqp://… of a RabbitMQ."),
@@ -100,6 +126,11 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
             "MiB of spans that the collector keeps; by default 1024.",
             {"type": "integer", "minimum": 16, "maximum": 1 << 20},
         ),
+    ),
+    "alerts": (
+        Key("webhook", checks.web_url, "Is posted every alert, as Alertmanager posts them."),
+        Key("smtp", promises.smtp_url, "The mail server: smtp://host:port, or smtps://…"),
+        Key("sender", promises.address, "The address that mail comes from."),
     ),
     "backings": (
         Key("kind", checks.text, "What to start: postgresql, redis or rabbitmq."),

@@ -13,6 +13,37 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectiveSpec:
+    """What an app promises of an endpoint, or of all it does.
+
+    Attributes:
+        endpoint: ``POST /payments``; None for all.
+        availability: percent of requests that do not fail on its side.
+        latency: seconds in which ``within`` percent of them are answered.
+    """
+
+    endpoint: str | None = None
+    availability: float | None = None
+    latency: float | None = None
+    within: float = 99.0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsSpec:
+    """How people are told.
+
+    Attributes:
+        webhook: URL that is posted every alert, whoever owns what it is about.
+        smtp: ``smtp://user:password@host:port``, or ``smtps://``; None where no mail is sent.
+        sender: address that mail comes from.
+    """
+
+    webhook: str | None = None
+    smtp: str | None = None
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AppSpec:
     """One app of the fleet.
 
@@ -33,6 +64,9 @@ class AppSpec:
         health: path that answers when it can work; None for the default of its kind.
         python: interpreter to run it with; None for the fleet's own.
         http: False for a worker, which serves nothing and so has no address.
+        owner: who is told when it is in trouble: an e-mail address, or the URL of a webhook.
+        team: whose it is, for people to read.
+        objectives: what it promises.
     """
 
     name: str
@@ -49,6 +83,9 @@ class AppSpec:
     health: str | None = None
     python: Path | None = None
     http: bool = True
+    owner: str | None = None
+    team: str | None = None
+    objectives: tuple[ObjectiveSpec, ...] = ()
 
     @property
     def kind(self) -> Literal["app", "command", "outside"]:
@@ -141,6 +178,7 @@ class Fleet:
         together: groups of apps that share a process; no app is in two.
         bus: where its events go.
         observe: what looks on.
+        alerts: how people are told.
         notes: what is allowed but worth saying (cycles of needs).
     """
 
@@ -153,6 +191,7 @@ class Fleet:
     front: FrontSpec | None = None
     bus: BusSpec = BusSpec()
     observe: ObserveSpec = ObserveSpec()
+    alerts: AlertsSpec = AlertsSpec()
     notes: tuple[str, ...] = ()
 
     @property

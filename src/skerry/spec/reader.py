@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import checks, keys
+from . import checks, keys, manifest
 from .detect import NoApp, detect
 from .faults import Faults, SpecError, SpecFault, nearest
 from .locate import KeyPath, locate
-from .model import AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec, ObserveSpec
+from .model import AlertsSpec, AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec, ObserveSpec
 from .relations import check_relations
 from .waves import cycles
 
@@ -163,6 +163,7 @@ class _Reader:
             front=self._front(document["front"]) if "front" in document else None,
             bus=self._bus(document["bus"]) if "bus" in document else BusSpec(),
             observe=self._observe(document.get("observe", {})),
+            alerts=self._alerts(document.get("alerts", {})),
         )
         together = check_relations(fleet, own.get("together", ()), self._faults)
         return replace(fleet, together=together)
@@ -235,6 +236,13 @@ class _Reader:
             self._faults.add(("observe", "port"), "is the console's, and there is none")
         return ObserveSpec(**given)
 
+    def _alerts(self, table: Any) -> AlertsSpec:
+        given = self._table(("alerts",), table, "alerts")
+        if isinstance(table, dict) and ("smtp" in table) is not ("sender" in table):
+            have, lack = ("smtp", "sender") if "smtp" in table else ("sender", "smtp")
+            self._faults.add(("alerts", have), f"needs {lack} beside it")
+        return AlertsSpec(**given)
+
     def _backing(self, name: str, table: dict[str, Any]) -> BackingSpec:
         where = ("backings", name)
         given = self._table(where, table, "backings")
@@ -259,7 +267,11 @@ class _Reader:
         given = self._table(where, table, "apps")
         self._refuse_pairs(where, table)
         found = {key: given[key] for key in _PLAIN if key in given}
-        app = AppSpec(name, self._folder(name, given), **found)
+        folder = self._folder(name, given)
+        own, faults = manifest.read(folder) if "url" not in table else ({}, [])
+        for fault in faults:
+            self._faults.add(where, fault)
+        app = AppSpec(name, folder, **{**own, **found})
         if "git" in given and ".." in Path(given.get("path", "")).parts:
             self._faults.add((*where, "path"), "leads out of the repository")
         if "url" in table or (app.git is not None and not app.path.is_dir()):
@@ -322,9 +334,9 @@ class _Reader:
 
 _PLAIN = (
     *("app", "command", "git", "tag", "url", "instances", "needs", "port"),
-    *("env", "health", "http"),
+    *("env", "health", "http", "owner", "team", "objectives"),
 )
-_NOT_OUTSIDE = frozenset(keys.key_names("apps")) - {"url", "health"}
+_NOT_OUTSIDE = frozenset(keys.key_names("apps")) - {"url", "health", "owner", "team", "objectives"}
 
 
 def source_folder(root: Path, name: str, tag: str) -> Path:
