@@ -1,0 +1,281 @@
+"""Counts by minute: of operations, of the edges between services, and of Zipkin's links.
+
+One row of the file holds a minute's totals of one kind. The minutes that are being counted are
+in memory; others are read when they are asked for, or when a late span is theirs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from skerry.telemetry.histogram import UNIT, Histogram, bucket_of
+
+from .summary import EDGE, LINK, OPERATION, Sample
+
+_OVERFLOW = "_overflow"
+_SLOWEST = 3
+_KEPT = 16  # minutes in memory
+_KINDS = (OPERATION, EDGE, LINK)
+
+
+class Slow(Struct, array_like=True, order=True, gc=False):
+    """One of the slowest calls, to be looked at."""
+
+    units: int
+    trace_id: str
+    error: bool
+
+
+class Total(Struct, array_like=True):
+    """What is counted under one key in one minute.
+
+    Attributes:
+        counts, units: their durations, as a ``Histogram`` has them.
+        slowest: the slowest of them, and the slowest that failed.
+    """
+
+    count: int = 0
+    errors: int = 0
+    units: int = 0
+    counts: dict[int, int] = {}
+    slowest: list[Slow] = []
+
+    def add(self, sample: Sample, sign: int) -> None:
+        """Put a sample to it, or take it off again with a ``sign`` of -1."""
+        self.count += sign
+        self.errors += sign * sample.error
+        if sample.units < 0:
+            return
+        self.units += sign * sample.units
+        bucket = bucket_of(sample.units)
+        count = self.counts.get(bucket, 0) + sign
+        if count > 0:
+            self.counts[bucket] = count
+        else:
+            self.counts.pop(bucket, None)
+        slowest = self.slowest
+        if sign < 0:
+            self.slowest = [one for one in slowest if one.trace_id != sample.trace_id]
+        elif len(slowest) < _SLOWEST or sample.units > slowest[-1].units:
+            slow = Slow(sample.units, sample.trace_id, sample.error)
+            others = [one for one in slowest if one.trace_id != slow.trace_id or one > slow]
+            self.slowest = sorted((slow, *others), reverse=True)[:_SLOWEST]
+
+    def merge(self, other: Total) -> None:
+        self.count += other.count
+        self.errors += other.errors
+        self.units += other.units
+        for bucket, count in other.counts.items():
+            self.counts[bucket] = self.counts.get(bucket, 0) + count
+        self.slowest = sorted((*self.slowest, *other.slowest), reverse=True)[:_SLOWEST]
+
+    @property
+    def durations(self) -> Histogram:
+        found = Histogram()
+        found.counts, found.total = self.counts, self.units
+        return found
+
+
+Key = tuple[str, ...]
+Minute = dict[Key, Total]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[Key, Total]]).decode
+
+
+class Totals:
+    """All that is counted.
+
+    Args:
+        most: keys of one minute; what comes after them is counted together.
+    """
+
+    def __init__(self, most: int = 5_000) -> None:
+        self._most = most
+        self._minutes: dict[int, Minute] = {}
+        self._changed: set[int] = set()
+
+    def add(self, connection: sqlite3.Connection, samples: Iterable[Sample], sign: int = 1) -> None:
+        """Put samples to their minutes, or take them off with a ``sign`` of -1."""
+        for sample in samples:
+            minute = self._minutes.get(sample.minute)
+            if minute is None:
+                minute = self._minutes[sample.minute] = read(connection, sample.minute)
+            self._changed.add(sample.minute)
+            key = sample.key
+            total = minute.get(key)
+            if total is None:
+                if sign < 0:
+                    continue
+                if len(minute) >= self._most:
+                    key = (key[0], *(_OVERFLOW for _ in key[1:]))
+                    total = minute.get(key)
+                if total is None:
+                    total = minute[key] = Total()
+            total.add(sample, sign)
+            if total.count <= 0:
+                del minute[key]
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write what has changed, in the transaction under way."""
+        for number in self._changed:
+            rows: dict[str, list[tuple[Key, Total]]] = {kind: [] for kind in _KINDS}
+            for key, total in self._minutes[number].items():
+                rows[key[0]].append((key, total))
+            connection.executemany(
+                "REPLACE INTO total VALUES (?, ?)",
+                ((_row(number, kind), _encode(some)) for kind, some in rows.items()),
+            )
+
+    def written(self) -> None:
+        """It has been committed."""
+        self._changed.clear()
+        for number in sorted(self._minutes)[:-_KEPT]:
+            del self._minutes[number]
+
+    def forget(self, connection: sqlite3.Connection, minute: int) -> None:
+        """Delete what is older than ``minute``, in the transaction under way."""
+        connection.execute("DELETE FROM total WHERE id < ?", (_row(minute, _KINDS[0]),))
+
+    def between(self, connection: sqlite3.Connection, first: int, last: int, kind: str) -> Minute:
+        """The totals of one kind in some minutes, together; ``last`` is included."""
+        found: Minute = {}
+        held = self._minutes
+        rows = connection.execute(
+            "SELECT id, data FROM total WHERE id BETWEEN ? AND ? AND id & 3 = ?",
+            (_row(first, kind), _row(last, kind), _KINDS.index(kind)),
+        )
+        for id, data in rows:
+            if id >> 2 not in held:
+                _collect(found, _decode(data), kind)
+        for number, minute in held.items():
+            if first <= number <= last:
+                _collect(found, list(minute.items()), kind)
+        return found
+
+
+def read(connection: sqlite3.Connection, minute: int) -> Minute:
+    """A minute out of the file; empty where it is not in there."""
+    rows = connection.execute(
+        "SELECT data FROM total WHERE id BETWEEN ? AND ?",
+        (_row(minute, _KINDS[0]), _row(minute, _KINDS[-1])),
+    )
+    return {key: total for (data,) in rows for key, total in _decode(data)}
+
+
+def _row(minute: int, kind: str) -> int:
+    return minute << 2 | _KINDS.index(kind)
+
+
+def _collect(into: Minute, rows: Iterable[tuple[Key, Total]], kind: str) -> None:
+    for key, total in rows:
+        if key[0] == kind:
+            into.setdefault(key, Total()).merge(total)
+
+
+# -- as they are asked for -----------------------------------------------------------------------
+
+
+class Exemplar(Struct, frozen=True):
+    """A trace to look at. ``duration`` is in seconds."""
+
+    trace_id: str
+    duration: float
+    error: bool
+
+
+class Rates(Struct, frozen=True, kw_only=True):
+    """How often, how well, how fast. Durations are in seconds; None where nobody said.
+
+    Attributes:
+        rate: calls in a second, over the time that was asked for.
+        histogram: see ``skerry.telemetry.histogram.Histogram.document``.
+        slowest: traces of the slowest calls, slowest first.
+    """
+
+    count: int
+    errors: int
+    rate: float
+    mean: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    histogram: dict[str, int | dict[str, int]]
+    slowest: list[Exemplar]
+
+
+class Operation(Rates, frozen=True, kw_only=True):
+    """One kind of request or event that a service handles. ``kind``: SERVER or CONSUMER."""
+
+    service: str
+    name: str
+    kind: str
+
+
+class Edge(Rates, frozen=True, kw_only=True):
+    """Calls, or events, from one service to another. ``topic`` is empty for calls."""
+
+    caller: str
+    callee: str
+    messaging: bool
+    topic: str
+
+
+class DependencyLink(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """Calls between two services, as Zipkin counts them."""
+
+    parent: str
+    child: str
+    call_count: int
+    error_count: int = 0
+
+
+def operations(totals: Minute, seconds: float) -> list[Operation]:
+    """Totals as operations, by service and name."""
+    return [
+        Operation(service=key[1], name=key[2], kind=key[3], **_rates(total, seconds))
+        for key, total in sorted(totals.items())
+        if key[0] == OPERATION
+    ]
+
+
+def edges(totals: Minute, seconds: float) -> list[Edge]:
+    """Totals as edges, by caller and callee."""
+    return [
+        Edge(
+            caller=key[1], callee=key[2], messaging=bool(key[3]), topic=key[3],
+            **_rates(total, seconds),
+        )
+        for key, total in sorted(totals.items())
+        if key[0] == EDGE
+    ]  # fmt: skip
+
+
+def links(totals: Minute) -> list[DependencyLink]:
+    """Totals as Zipkin's links."""
+    return [
+        DependencyLink(key[1], key[2], total.count, total.errors)
+        for key, total in totals.items()
+        if key[0] == LINK
+    ]
+
+
+def _rates(total: Total, seconds: float) -> dict[str, Any]:
+    durations = total.durations
+    timed = durations.count
+    return {
+        "count": total.count,
+        "errors": total.errors,
+        "rate": total.count / seconds if seconds > 0 else 0.0,
+        "mean": total.units / UNIT / timed if timed else None,
+        "p50": durations.quantile(0.5),
+        "p95": durations.quantile(0.95),
+        "p99": durations.quantile(0.99),
+        "histogram": durations.document(),
+        "slowest": [Exemplar(s.trace_id, s.units / UNIT, s.error) for s in total.slowest],
+    }
