@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import bus_embedded
+from . import bus_embedded, bus_rabbitmq
 from .rows import Report
 
 
 def run(report: Report, rounds: int, seconds: float, say: Callable[[str], None]) -> None:
     bus_embedded.run(report, rounds, seconds, say)
+    bus_rabbitmq.run(report, rounds, seconds, say)
