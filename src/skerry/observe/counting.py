@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+from . import ids
 from .memory import Entry
 from .model import unpack
 from .reader import Reader
@@ -35,6 +36,11 @@ class Counting:
         self.totals = Totals()
         self.marks: dict[int, int] = {}
         self._due: dict[int, None] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Traces to be counted."""
+        return len(self._due)
 
     def resume(self, counted: dict[int, int]) -> None:
         """Know again what of the traces in memory had been counted; see ``Traces.replay``."""
@@ -92,8 +98,11 @@ class Counting:
         return summarise(spans, self._origin)
 
     def _origin(self, trace_id: str, span_id: str) -> str | None:
-        reader = Reader(self._traces.file.write)
-        for span in self._traces.fetch(int(trace_id[-16:], 16), reader):
+        try:
+            low = int(ids.trace_id(trace_id)[-16:], 16)
+        except ids.Malformed:
+            return None
+        for span in self._traces.fetch(low, Reader(self._traces.file.write)):
             if span.id == span_id:
                 return span.service
         return None

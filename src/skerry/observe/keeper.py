@@ -50,6 +50,7 @@ class Keeper:
         self._queue: deque[tuple[Work, int, Future[int]]] = deque()
         self._ready = threading.Condition()
         self._stopping = False
+        self._broken: BaseException | None = None
         self._expired = 0.0
         self._thread = threading.Thread(target=self._run, name="span store", daemon=True)
         self._thread.start()
@@ -72,6 +73,11 @@ class Keeper:
             self._size += size
             self._ready.notify()
         return future
+
+    def give_up(self, error: BaseException) -> None:
+        """The file cannot be read: set it aside, and begin a new one, soon."""
+        with self._ready:
+            self._broken = self._broken or error
 
     @property
     def waiting(self) -> int:
@@ -116,6 +122,9 @@ class Keeper:
     def _maintain(self) -> None:
         store = self.store
         try:
+            if self._broken is not None:
+                store.begin_again(self._broken)
+                self._broken = None
             store.count()
             store.flush()
             while store.seal():

@@ -193,6 +193,11 @@ class Store:
         return self._traces.memory.count
 
     @property
+    def uncounted(self) -> int:
+        """Traces that the totals do not have yet, or not all of."""
+        return self._counting.waiting
+
+    @property
     def spans(self) -> int:
         """How many are kept."""
         traces = self._traces
