@@ -35,6 +35,7 @@ _NAMES = {
     # the bus
     "event": "skerry.bus.event",
     "publish_with": "skerry.bus.publish",
+    "once_with": "skerry.bus.once",
     "Attempt": "skerry.bus.attempt",
     "Bus": "skerry.app.bus",
     "LeaseLost": "skerry.bus.driver",

@@ -20,6 +20,7 @@ from skerry.bus.attempt import Permanent as Permanent
 from skerry.bus.consumer import Retries as Retries
 from skerry.bus.driver import LeaseLost as LeaseLost
 from skerry.bus.event import event as event
+from skerry.bus.once import once_with as once_with
 from skerry.bus.publish import publish_with as publish_with
 from skerry.bus.relaying import RelaySettings as RelaySettings
 from skerry.bus.schedule import Tick as Tick

@@ -73,6 +73,10 @@ LINES = {
     "bus redrive": "bus redrive greeter.greet --all",
     "bus purge": "bus purge greeter.greet",
     "bus forget": "bus forget greeter.greet",
+    "bus relay": "bus relay --app greeter",
+    "tables apply": "tables apply --database sqlite:///greeter.db",
+    "tables sql": "tables sql sqlite",
+    "tables alembic": "tables alembic -",
     "stack": "stack greeter",
     "contract show": "contract show greeter",
     "contract export": "contract export greeter -",
@@ -87,6 +91,8 @@ LINES = {
     "completion": "completion bash",
     "version": "version",
 }
+
+NEEDED = {"tables sql": {"sqlalchemy"}, "tables alembic": {"sqlalchemy"}}
 
 
 def loaded(*words: str, cwd: Path) -> set[str]:
@@ -124,7 +130,7 @@ def test_no_verb_imports_servers_or_apps(name: str, tmp_path: Path) -> None:
     assert f"skerry.cli.{VERBS[name].place.partition(':')[0]}" in found
     others = {f"skerry.cli.{verb.place.partition(':')[0]}" for verb in VERBS.values()}
     assert len(found & others) <= 2  # its own, and one it shares with
-    assert not found & NEVER
+    assert not found & (NEVER - NEEDED.get(name, set()))
 
 
 def test_a_running_fleet_is_shown_without_them(small: Path) -> None:

@@ -48,6 +48,15 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "bus purge": ("skerry bus purge ledger.book_payment --dead --yes",),
     "bus forget": ("skerry bus forget ledger.old_handler --yes",),
+    "bus relay": (
+        "skerry bus relay --app shop --database postgresql://shop@localhost/shop",
+        "skerry bus relay --app shop --bus amqp://user:password@localhost/tuition --once",
+    ),
+    "tables apply": ("skerry tables apply --database postgresql://shop@localhost/shop",),
+    "tables sql": ("skerry tables sql postgresql", "skerry tables sql sqlite --from 1"),
+    "tables alembic": (
+        "skerry tables alembic migrations/versions/skerry_0002.py --after 4f1c09a7e2b1",
+    ),
     "stack": (
         "skerry stack quotes --endpoint create_quote",
         "skerry stack ledger --handler book_payment",

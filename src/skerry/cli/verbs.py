@@ -16,6 +16,18 @@ _EVENTS = switch("--events", help="its events, which AsyncAPI describes")
 _BUS = option("--bus", metavar="URL", default="", help="of another bus than the fleet's")
 _SUBSCRIPTION = option("subscription", metavar="SUBSCRIPTION", help="skerry bus ls lists them")
 _YES = switch("--yes", help="do it, and do not only say what it would do")
+_DATABASE = option("--database", metavar="URL", default="", help="the app's; else DATABASE_URL")
+_SCHEMA = option(
+    "--schema", metavar="NAME", default="", help="of PostgreSQL, where the tables are; else public"
+)
+_FROM = option(
+    "--from",
+    dest="from_version",
+    metavar="N",
+    type=count,
+    default=0,
+    help="the version that is there; 0, none",
+)
 _PATHS = option("paths", metavar="PATH", nargs="*", default=[], help="modules, or folders; .")
 
 VERBS: dict[str, Verb] = {
@@ -225,6 +237,50 @@ VERBS: dict[str, Verb] = {
         "delete a subscription that no app has any more, with all in it",
         (_SUBSCRIPTION, _YES, _BUS, _FILE),
     ),
+    "bus relay": Verb(
+        "relaying:relay",
+        "publish the outbox of an app that is not written with Skerry",
+        (
+            option("--app", metavar="NAME", required=True, help="whose events they are"),
+            _DATABASE,
+            _SCHEMA,
+            option(
+                "--poll",
+                metavar="SECONDS",
+                type=seconds,
+                default=0.25,
+                help="between looks while nothing happens (0.25)",
+            ),
+            switch("--once", help="publish what is there and end"),
+            _BUS,
+            _FILE,
+        ),
+        "It runs until SIGTERM or Ctrl-C. It waits for a database or a broker that is away.\n"
+        "With --once it exits with 1 if something could not be published.",
+    ),
+    "tables apply": Verb(
+        "tables:apply",
+        "make Skerry's tables in an app's database, or bring them up to date",
+        (_DATABASE, _SCHEMA),
+    ),
+    "tables sql": Verb(
+        "tables:sql",
+        "print the SQL that makes Skerry's tables",
+        (
+            option("dialect", choices=("postgresql", "sqlite"), metavar="postgresql|sqlite"),
+            _FROM,
+        ),
+    ),
+    "tables alembic": Verb(
+        "tables:alembic",
+        "write a revision for Alembic that makes Skerry's tables",
+        (
+            option("output", metavar="FILE", help="- prints it"),
+            option("--revision", metavar="ID", default="", help="its own; skerry_ and the version"),
+            option("--after", metavar="ID", default="", help="the revision it comes after; none"),
+            _FROM,
+        ),
+    ),
     "stack": Verb(
         "contracts:stack",
         "show the filters around an app's endpoints, handlers or calls, each with its reason",
@@ -331,5 +387,6 @@ GROUPS = {
     "bus": "events: what waits, what is dead, what passes by",
     "client": "typed clients of apps and of other people's APIs",
     "contract": "what an app promises",
+    "tables": "Skerry's own tables in an app's database: outbox, inbox, idempotency keys",
     "new": "the first files of a fleet, or of an app",
 }

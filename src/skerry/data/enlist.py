@@ -77,18 +77,46 @@ def enlist(where: Any, records: Sequence[Record]) -> None:
         url = where.engine.url
         # It comes right before the COMMIT; whoever is woken looks more than once.
         event.listen(where, "commit", lambda connection: committed(url), once=True)
-    elif hasattr(where, "in_atomic_block") and hasattr(where, "get_autocommit"):
-        _django(where, records)
+    else:
+        connection, places = insertable(where, COLUMNS)
+        _insert(connection, places, records)
+        if getattr(where, "in_atomic_block", False):
+            where.on_commit(lambda: committed(None))
+
+
+def insertable(where: Any, columns: Sequence[str]) -> tuple[Any, list[str]]:
+    """What has a cursor in the open transaction of ``where``, and the places of parameters.
+
+    Args:
+        where: as ``enlist`` takes it.
+        columns: what a row has; their places are as ``:name`` where parameters have names.
+
+    Raises:
+        ConfigError: as ``enlist`` does.
+    """
+    if isinstance(where, scoped_session):
+        where = where()
+    if isinstance(where, Session):
+        where = where.connection()
+    if isinstance(where, Connection):
+        _begin(where)
+        where = where.connection.dbapi_connection
+    style = ""
+    if hasattr(where, "in_atomic_block") and hasattr(where, "get_autocommit"):
+        if where.get_autocommit() and not where.in_atomic_block:
+            raise ConfigError(_AUTOCOMMIT.format("Django's connection, outside of atomic(),"))
+        style = "format"
     elif hasattr(where, "cursor") and hasattr(where, "commit"):
         raw = getattr(where, "dbapi_connection", where)  # SQLAlchemy's raw_connection()
         if commits_each(raw):
             raise ConfigError(_AUTOCOMMIT.format(_named(raw)))
-        _insert(raw, _PLACES[_paramstyle(raw)], records)
+        where, style = raw, _paramstyle(raw)
     else:
         raise ConfigError(
             f"{_named(where)} is nothing to publish with: a SQLAlchemy session or connection, "
             "Django's connection, or a DB-API connection"
         )
+    return where, [_PLACES[style](n, name) for n, name in enumerate(columns, 1)]
 
 
 def listen(url: URL, callback: Callable[[], object]) -> Callable[[], None]:
@@ -132,6 +160,12 @@ def commits_each(raw: Any) -> bool:
 
 
 def _sqlalchemy(connection: Connection, records: Sequence[Record]) -> None:
+    _begin(connection)
+    connection.execute(_INSERT, [dict(zip(COLUMNS, r.row(), strict=True)) for r in records])
+
+
+def _begin(connection: Connection) -> None:
+    """See that it has a transaction, and one that can be written in."""
     options = connection.get_execution_options()
     if options.get("skerry_read_only") or options.get("postgresql_readonly"):
         raise ConfigError("this session is for reading: what it publishes would be lost")
@@ -140,7 +174,6 @@ def _sqlalchemy(connection: Connection, records: Sequence[Record]) -> None:
     raw = connection.connection.dbapi_connection
     if commits_each(raw):
         raise ConfigError(_AUTOCOMMIT.format(_named(connection)))
-    connection.execute(_INSERT, [dict(zip(COLUMNS, r.row(), strict=True)) for r in records])
 
 
 def _note(session: Session, url: URL) -> None:
@@ -155,16 +188,7 @@ def _session_committed(session: Session) -> None:
         committed(url)
 
 
-def _django(connection: Any, records: Sequence[Record]) -> None:
-    if connection.get_autocommit() and not connection.in_atomic_block:
-        raise ConfigError(_AUTOCOMMIT.format("Django's connection, outside of atomic(),"))
-    _insert(connection, _PLACES["format"], records)
-    if connection.in_atomic_block:
-        connection.on_commit(lambda: committed(None))
-
-
-def _insert(connection: Any, place: Callable[[int, str], str], records: Sequence[Record]) -> None:
-    places = [place(n, name) for n, name in enumerate(COLUMNS, 1)]
+def _insert(connection: Any, places: Sequence[str], records: Sequence[Record]) -> None:
     rows: list[Any] = [record.row() for record in records]
     if places[0] == ":id":
         rows = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
