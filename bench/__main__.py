@@ -1,4 +1,8 @@
-"""``python -m bench serve|hop|fleet|cli|bus|all [--json FILE] [--rounds N] [--seconds S]``."""
+"""``python -m bench serve|hop|fleet|cli|bus|all [--json FILE] [--rounds N] [--seconds S]``.
+
+``python -m bench crash`` and ``soak`` measure nothing: they try what the bus promises, for long,
+and have options of their own.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ NAMES = {
     "cli": "The command line",
     "bus": "The bus",
 }
+TRIALS = {"crash": "bench.crash.main"}
 PAGE = machine.ROOT / "docs" / "performance.md"
 
 
@@ -44,6 +49,9 @@ def write_page(reports: list[Report]) -> None:
 
 
 def main() -> int:
+    if sys.argv[1:2] and sys.argv[1] in TRIALS:
+        trial = import_module(TRIALS[sys.argv[1]])
+        return int(trial.main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", choices=[*NAMES, "all"])
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")

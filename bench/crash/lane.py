@@ -1,0 +1,445 @@
+"""One fleet on one broker and one kind of database, and the experiments it is put through."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import json
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from skerry.bus.driver import Driver
+from skerry.bus.urls import driver_of
+from skerry.core.errors import CallError
+from skerry.core.wire import Headers, Request
+from skerry.data.database import Database
+from skerry.fleet.localserver import free_port
+from skerry.stack.client import ClientSettings
+from skerry.stack.connector import Connection, connection
+
+from . import ledger
+from .apps import Arming, Leased, NewPayment, Site, make_tables
+from .caller import Answer, Plan, read_answers
+from .cells import DEAD, Cell
+from .ledger import ROLES
+from .links import Link, Server
+from .processes import Process, Zygote
+
+PAUSE = {"embedded": 2.0, "rabbitmq": 4.5}
+"""Seconds: longer than a lease; RabbitMQ gives a silent connection up after two heartbeats."""
+
+INSTANCES = {"payments": 2, "ledger": 2, "audit": 1}
+ANSWERED = 40.0
+"""Seconds in which every caller has an answer, restarts of brokers included."""
+
+QUIET = 40.0
+"""Seconds in which there is nothing left to do."""
+
+RESTARTED = 60.0
+
+_DAY = 86_400.0
+
+
+@dataclass
+class Outcome:
+    """What came of an experiment; of ``problems`` there are none if all went well."""
+
+    cell: Cell
+    problems: list[str]
+    seconds: float
+
+
+@dataclass
+class Expected:
+    """What was asked for, and what was answered; ``times`` is how often each key was new."""
+
+    cell: Cell | None
+    prefix: str
+    payments: list[NewPayment]
+    answers: list[Answer]
+    times: int = 1
+
+
+@dataclass
+class Asked:
+    """Where a process asks for its fault, and whether that has been."""
+
+    path: str
+    over: bool
+
+    def is_over(self) -> bool:
+        return self.over
+
+
+@dataclass
+class Fleet:
+    """The processes of one generation: a lane that has failed gets another."""
+
+    generation: str
+    folder: Path
+    driver: Driver
+    processes: dict[str, list[Process]] = field(default_factory=dict)
+    clients: dict[str, list[Connection]] = field(default_factory=dict)
+    urls: list[str] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    databases: dict[str, Database] = field(default_factory=dict)
+    expected: list[Expected] = field(default_factory=list)
+
+    @property
+    def everybody(self) -> list[Process]:
+        return [process for several in self.processes.values() for process in several]
+
+    @property
+    def subscriptions(self) -> list[str]:
+        return [f"ledger{self.generation}.book", f"audit{self.generation}.audit"]
+
+
+class Lane:
+    """See ``lane``."""
+
+    def __init__(
+        self, driver: str, database: str, folder: Path, zygote: Zygote, sabotage: str
+    ) -> None:
+        self.driver = driver
+        self.database = database
+        self.fleet: Fleet | None = None
+        self.keep = False
+        self._folder = folder
+        self._zygote = zygote
+        self._sabotage = sabotage
+        self._servers: dict[str, Server] = {}
+        self._urls: dict[str, str] = {}
+        self._links: dict[str, Link] = {}
+        self._generations = itertools.count(1)
+        self._cells = itertools.count(1)
+
+    # -- servers and processes ----------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start the servers that this lane needs.
+
+        Raises:
+            BackingError: one is not installed.
+        """
+        wanted = {"rabbitmq": self.driver == "rabbitmq", "postgresql": self.database != "sqlite"}
+        for kind in (kind for kind, needed in wanted.items() if needed):
+            server = self._servers[kind] = Server(kind, self._folder)
+            url = self._urls[kind] = await server.start()
+            link = self._links[kind] = Link(_port(url))
+            await link.open()
+
+    async def close(self) -> None:
+        await self.end_fleet()
+        for link in self._links.values():
+            await link.close()
+        for server in self._servers.values():
+            await server.stop()
+
+    async def begin_fleet(self, *, ticks: bool = False) -> Fleet:
+        """New processes, on databases and queues that nobody has used."""
+        generation = str(next(self._generations))
+        folder = self._folder / generation
+        folder.mkdir()
+        bus, broker = self._bus(folder)
+        fleet = self.fleet = Fleet(generation, folder, driver_of(broker))
+        for role in ROLES:
+            name = role + generation
+            own, theirs = self._database_urls(folder, name)
+            fleet.databases[role] = Database(own, schema=name)
+            await asyncio.to_thread(make_tables, fleet.databases[role])
+            fleet.processes[role], fleet.clients[role] = [], []
+            for number in range(INSTANCES[role]):
+                port = free_port()
+                site = Site(role, name, port, bus, theirs, generation, self._sabotage, ticks)
+                log = folder / f"{role}-{number}.log"
+                process = Process(self._zygote, "site", site, log)
+                await process.start()
+                fleet.processes[role].append(process)
+                settings = ClientSettings(breaker=None)
+                client = connection(f"http://127.0.0.1:{port}", app=role, settings=settings)
+                fleet.clients[role].append(client)
+                if role == "payments":
+                    link = Link(port)
+                    await link.open()
+                    fleet.links.append(link)
+                    fleet.urls.append(f"http://127.0.0.1:{link.port}")
+        await fleet.driver.open()
+        await _until(lambda: self._are_ready(fleet), 30.0, "the fleet is not ready")
+        return fleet
+
+    async def end_fleet(self) -> None:
+        fleet, self.fleet = self.fleet, None
+        if fleet is None:
+            return
+        await asyncio.gather(*(process.stop() for process in fleet.everybody))
+        for client in itertools.chain(*fleet.clients.values()):
+            await client.close()
+        for link in fleet.links:
+            await link.close()
+        await fleet.driver.close()
+        for database in fleet.databases.values():
+            await asyncio.to_thread(database.close)
+
+    def _bus(self, folder: Path) -> tuple[str, str]:
+        """The bus for the processes, by way of a link, and for us."""
+        if self.driver == "embedded":
+            url = f"sqlite:///{folder / 'bus.db'}"
+            return url, url
+        url = self._urls["rabbitmq"]
+        return self._links["rabbitmq"].through(url) + "?heartbeat=1", url
+
+    def _database_urls(self, folder: Path, name: str) -> tuple[str, str]:
+        if self.database == "sqlite":
+            url = f"sqlite:///{folder / name}.db"
+            return url, url
+        url = self._urls["postgresql"]
+        return url, self._links["postgresql"].through(url)
+
+    async def _are_ready(self, fleet: Fleet) -> bool:
+        for client in itertools.chain(*fleet.clients.values()):
+            try:
+                response = await client(Request("GET", "/readyz"))
+            except CallError:
+                return False
+            if response.status != 200:
+                return False
+        return True
+
+    # -- experiments --------------------------------------------------------------------------
+
+    async def run(self, cell: Cell) -> Outcome:
+        """One experiment; afterwards the fleet is as good as before, or there is none."""
+        began = time.monotonic()
+        fleet = self.fleet or await self.begin_fleet()
+        try:
+            problems = await self._experiment(fleet, cell)
+        except Exception as error:
+            problems = [f"{type(error).__name__}: {error}"]
+        if problems:
+            self.keep = True
+            await self.end_fleet()
+            problems.append(f"logs are in {fleet.folder}")
+        return Outcome(cell, problems, time.monotonic() - began)
+
+    async def _experiment(self, fleet: Fleet, cell: Cell) -> list[str]:
+        name = f"c{next(self._cells)}-"
+        once = fleet.folder / name
+        once.mkdir()
+        kinds = ("bad", "plain", "plain") if cell.point in DEAD else ("plain", "flaky", "plain")
+        payments = [
+            NewPayment(f"{name}{account}{number}", f"{name}{account}", kind)
+            for account in "ab"
+            for number, kind in enumerate(kinds)
+        ]
+        deaths = [process.deaths for process in fleet.everybody]
+        plan = Plan(cell.caller, payments, fleet.urls, str(once / "answers"))
+        answers: list[Answer] = []
+        times = 1
+        if cell.point == "keys.expired":
+            await self._call(plan)
+            answers += read_answers(Path(plan.answers))
+            await asyncio.to_thread(_age, fleet.databases["payments"])
+            plan.answers, times = str(once / "answers-again"), 2
+        async with self._asked(fleet, cell) as said:
+            points = self._points(cell, said.path)
+            if cell.role == "caller":
+                plan.points, plan.once = points, str(once)
+            else:
+                await self._arm(fleet, cell.role, Arming(points, str(once)))
+            died = await self._call(plan)
+            answers += read_answers(Path(plan.answers))
+            reached = once / cell.point
+            await _until(reached.exists, 10.0, f"{cell.point} was not reached")
+            await _until(said.is_over, RESTARTED, f"{cell.fault} has taken too long")
+            expected = Expected(cell, name, payments, answers, times)
+            problems = await self._settled(fleet, expected)
+        died += sum(p.deaths - n for p, n in zip(fleet.everybody, deaths, strict=True))
+        if died != (cell.fault == "kill"):
+            problems.append(f"{died} processes have died")
+        if cell.role != "caller":
+            await self._arm(fleet, cell.role, Arming("", str(once)))
+        fleet.expected.append(expected)
+        return problems
+
+    async def audit(self) -> dict[Cell, list[str]]:
+        """What has become wrong since an experiment was over: something done late, and twice."""
+        fleet = self.fleet
+        found = {}
+        for expected in fleet.expected if fleet is not None else []:
+            assert fleet is not None
+            assert expected.cell is not None
+            if problems := await self.judge(fleet, expected):
+                found[expected.cell] = [f"later: {problem}" for problem in problems]
+        return found
+
+    def _points(self, cell: Cell, socket: str) -> str:
+        action = {"kill": "kill", "pause": f"pause:{PAUSE[cell.driver]}"}
+        point = f"{cell.point}={action.get(cell.fault, f'ask:{socket}')}"
+        if cell.point == "consumer.lease_lost":  # first it must be lost
+            return f"consumer.after_claim=pause:{PAUSE[cell.driver]},{point}"
+        return point
+
+    async def _arm(self, fleet: Fleet, role: str, arming: Arming) -> None:
+        body = json.encode(arming)
+        for client in fleet.clients[role]:
+
+            async def armed(client: Connection = client) -> bool:
+                headers = Headers.of({"content-type": "application/json"})
+                request = Request("POST", "/arm", headers=headers, body=body)
+                try:
+                    return (await client(request)).status == 204
+                except CallError:
+                    return False
+
+            await _until(armed, 20.0, f"{role} cannot be told what to do")
+
+    @asynccontextmanager
+    async def _asked(self, fleet: Fleet, cell: Cell) -> AsyncIterator[Asked]:
+        """A socket at which a process says that it is there, and waits until it has happened."""
+        path = Path(tempfile.mkdtemp(prefix="skerry-ask-")) / "s"
+        asked = Asked(str(path), over=cell.fault in ("kill", "pause"))
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            await self.inflict(fleet, cell.fault)
+            asked.over = True
+            writer.write(b"\n")
+            writer.close()
+
+        server = await asyncio.start_unix_server(answer, path)
+        try:
+            yield asked
+        finally:
+            server.close()
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+    async def inflict(self, fleet: Fleet, fault: str) -> None:
+        """What happens to the surroundings of a process."""
+        if fault == "cut":
+            for link in (*fleet.links, *self._links.values()):
+                link.cut()
+            await asyncio.sleep(0.01)
+        else:
+            server = {"broker": "rabbitmq", "database": "postgresql"}[fault]
+            await self._servers[server].restart()
+
+    async def _call(self, plan: Plan) -> int:
+        """Have all payments answered; how often the caller has died in between."""
+        died = 0
+        wanted = {payment.key for payment in plan.payments}
+        deadline = time.monotonic() + ANSWERED
+        while True:
+            assert self.fleet is not None
+            log = self.fleet.folder / "caller.log"
+            caller = Process(self._zygote, "plan", plan, log, restart=False)
+            await caller.start()
+            try:
+                async with asyncio.timeout_at(
+                    asyncio.get_running_loop().time() + deadline - time.monotonic()
+                ):
+                    await caller.ended.wait()
+            except TimeoutError:
+                raise TimeoutError(f"not all were answered in {ANSWERED:g} s") from None
+            finally:
+                await caller.stop()
+            if wanted <= {answer.key for answer in read_answers(Path(plan.answers))}:
+                return died
+            died += 1
+
+    async def _settled(self, fleet: Fleet, expected: Expected) -> list[str]:
+        """What is wrong when nothing is left to do, or when that has taken too long.
+
+        What the broker holds for a connection that was cut cannot be seen, so that all must be
+        done as well as quiet.
+        """
+        deadline = time.monotonic() + QUIET
+        while True:
+            try:
+                problems = await self.unrest(fleet) or await self.judge(fleet, expected)
+            except (CallError, DBAPIError) as error:  # what was killed is not quite there again
+                problems = [str(error)]
+            if not problems or time.monotonic() > deadline:
+                return problems
+            await asyncio.sleep(0.05)
+
+    async def unrest(self, fleet: Fleet) -> list[str]:
+        """What is still to be done, anywhere."""
+        found = await asyncio.to_thread(ledger.unrest, fleet.databases)
+        if found:
+            return found
+        leased = 0
+        for client in fleet.clients["ledger"] + fleet.clients["audit"]:
+            response = await client(Request("GET", "/leased"))
+            if response.status != 200 or not isinstance(response.body, bytes):
+                return ["a process does not answer"]
+            leased += json.decode(response.body, type=Leased).count
+        return await ledger.waiting(fleet.driver, leased, fleet.subscriptions)
+
+    async def judge(self, fleet: Fleet, expected: Expected) -> list[str]:
+        """What the ledger says."""
+        e = expected
+        effects = await asyncio.to_thread(ledger.effects, fleet.databases, e.prefix)
+        dead = await ledger.dead_keys(fleet.driver, fleet.subscriptions[0], e.prefix)
+        return ledger.violations(e.payments, e.answers, effects, dead, times=e.times, faults=2)
+
+
+@asynccontextmanager
+async def lane(
+    driver: str, database: str, zygote: Zygote, sabotage: str = ""
+) -> AsyncIterator[Lane]:
+    """A lane with its servers started; its folder stays if anything went wrong in it.
+
+    Raises:
+        BackingError: a server that it needs is not installed.
+    """
+    folder = _folder()
+    made = Lane(driver, database, folder, zygote, sabotage)
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
+        if not made.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="skerry-crash-")).resolve()
+    folder.chmod(0o755)  # PostgreSQL's own user has to reach it
+    return folder
+
+
+def _age(database: Database) -> None:
+    """It is the day after tomorrow, as far as keys are concerned."""
+    with database.writing() as session:
+        session.execute(text("UPDATE skerry_idempotency SET seen = seen - :s"), {"s": 2 * _DAY})
+
+
+async def _until(
+    condition: Callable[[], bool | Awaitable[bool]], seconds: float, otherwise: str
+) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        met = condition()
+        if not isinstance(met, bool):
+            met = await met
+        if met:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(otherwise)
+        await asyncio.sleep(0.05)
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
