@@ -71,6 +71,15 @@ class Channel(aiormq.Channel):
         if self.returned is not None:
             self.returned(header.properties.message_id)
 
+    async def _on_confirm_frame(self, frame: Any) -> None:
+        """One frame may confirm hundreds: in order, and without looking at those behind it."""
+        if not frame.multiple:
+            self._confirm_delivery(frame.delivery_tag, frame)
+            return
+        confirmations: dict[int, Any] = self.confirmations
+        while confirmations and (tag := next(iter(confirmations))) <= frame.delivery_tag:
+            self._confirm_delivery(tag, frame)
+
     async def _content(self) -> tuple[ContentHeader, bytes]:
         header: Any = await self._get_frame()
         parts: list[bytes] = []
@@ -144,6 +153,10 @@ class Link:
     @property
     def up(self) -> bool:
         return self._settled.is_set() and self._error is None
+
+    def has(self, connection: object) -> bool:
+        """Whether this is the connection of now."""
+        return self._connection is connection and self.up
 
     async def connect(self) -> None:
         """Try to connect now, also if trying has just failed.
