@@ -20,10 +20,7 @@ from hashlib import blake2b
 from typing import Any
 from zlib import crc32
 
-from pamqp.body import ContentBody
 from pamqp.commands import Basic
-from pamqp.frame import marshal
-from pamqp.header import ContentHeader
 
 from .message import Message
 
@@ -87,31 +84,6 @@ def properties_of(message: Message, headers: dict[str, Any]) -> Basic.Properties
         timestamp=datetime.fromtimestamp(int(message.time), UTC),
         message_type=message.topic,
         app_id=message.source,
-    )
-
-
-def frames(
-    channel: int,
-    frame_max: int,
-    exchange: str,
-    key: str,
-    properties: Basic.Properties,
-    body: bytes,
-    mandatory: bool,
-) -> bytes:
-    """One ``basic.publish`` as it goes over the wire.
-
-    Raises:
-        ValueError: its headers do not fit into a frame, and the protocol cannot divide them.
-    """
-    header = marshal(ContentHeader(0, len(body), properties), channel)
-    if len(header) > frame_max:
-        raise ValueError(f"its headers take {len(header)} bytes, and {frame_max} is the most")
-    publish = Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory)
-    step = frame_max - 8
-    parts = (body[at : at + step] for at in range(0, len(body), step))
-    return b"".join(
-        [marshal(publish, channel), header, *(marshal(ContentBody(p), channel) for p in parts)]
     )
 
 

@@ -14,7 +14,7 @@ from pamqp.commands import Basic
 from skerry.core.errors import BusUnavailable, Unconfirmed
 from skerry.core.failpoint import hit
 
-from .rabbitmq_envelope import frames
+from .rabbitmq_frames import frames
 from .rabbitmq_link import PATIENCE, Channel, Link, reaching
 
 _CHUNK = 128 * 1024
