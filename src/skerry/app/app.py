@@ -28,6 +28,7 @@ from skerry.stack.client import ClientSettings
 from skerry.stack.connector import Connector, default_connector
 from skerry.stack.rows import Row, rows
 from skerry.stack.server import ServerSettings, server_stack
+from skerry.stack.state import ClientState
 from skerry.telemetry.metrics import Metrics
 
 from . import settings as settings_module
@@ -225,6 +226,14 @@ class App(Routes, Handlers):
                 self.name, self.metrics, self._calls.default, self._calls.by_app
             )
         return self._connector
+
+    def peers(self) -> list[str]:
+        """The apps that its endpoints and resources ask for clients of."""
+        return sorted(self._calls.known)
+
+    def client_states(self) -> list[ClientState]:
+        """How the clients it has used are doing."""
+        return [] if self._connector is None else self._connector.states()
 
     def contract(self) -> Contract:
         """What this app promises."""

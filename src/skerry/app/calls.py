@@ -18,6 +18,7 @@ class Calls:
 
     Attributes:
         by_app: settings of some, by the name of who is called.
+        known: whoever can be called, as far as ``check`` has been told.
     """
 
     def __init__(self, app: str, default: ClientSettings | None) -> None:
@@ -25,11 +26,13 @@ class Calls:
         self.by_app: dict[str, ClientSettings] = {}
         self._app = app
         self._made: set[str] = set()
+        self.known: frozenset[str] = frozenset()
         check(self.default)
 
     def made(self, other: str) -> None:
         """A client without a file is there."""
         self._made.add(other)
+        self.known |= {other}
 
     def set(self, other: str | type[Any], settings: ClientSettings) -> None:
         name = other if isinstance(other, str) else getattr(other, "__app__", "")
@@ -47,6 +50,7 @@ class Calls:
             injected: the types that functions ask for.
         """
         known = self._made.union(kind.__app__ for kind in injected if hasattr(kind, "__app__"))
+        self.known = frozenset(known)
         for name in self.by_app.keys() - known:
             raise ConfigError(
                 f"{self._app}: it is said how {name!r} is called, but no function takes a client "

@@ -124,6 +124,11 @@ class Candidate:
     def load(self) -> float:
         return self.cost(self._now())
 
+    @property
+    def latency(self) -> float | None:
+        """Seconds that an answer takes, as far as is known."""
+        return self._latency.read(self._now()) or None
+
     def cost(self, now: float) -> float:
         """Seconds that one more call is expected to take. An instance that nothing is known of
         gets one call to be known by, and no second one before that is answered."""

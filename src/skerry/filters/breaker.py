@@ -137,6 +137,15 @@ class Breaker:
             return self._shut
         return _OPEN
 
+    @property
+    def state(self) -> str:
+        """For people: ``closed``, ``open``, ``avoided`` (open, and it answers) or ``probing``."""
+        if self._shut is None:
+            return "closed"
+        if self._probing:
+            return "probing"
+        return "open" if self._shut is Status.CLOSED else "avoided"
+
     async def __call__(self, request: Request, service: Service[Request, Response], /) -> Response:
         probe = False
         if self._shut is not None:

@@ -73,6 +73,11 @@ class RetryBudget:
         return True
 
     @property
+    def reserve(self) -> float:
+        """How many retries a client without traffic may make."""
+        return self._reserve
+
+    @property
     def balance(self) -> float:
         """How many retries could be made now."""
         if (tick := int(self._now() * self._scale)) != self._tick:

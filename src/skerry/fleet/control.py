@@ -15,28 +15,22 @@ from msgspec import Struct
 
 from skerry.app import App
 from skerry.app.serve import Server
-from skerry.contract.faults import invalid
-from skerry.core.errors import ConfigError, Fault, NotFound
+from skerry.core.errors import NotFound
 from skerry.core.wire import Headers, Response, Stream
 from skerry.telemetry.exposition import text as exposition
 from skerry.telemetry.metrics import Snapshot
 
+from .control_apps import add_apps
+from .control_stacks import add_stacks
 from .guard import Guard, token_in
 from .logs import Line, tail
 from .state import State
-from .status import AppStatus, FleetStatus, fleet_status
+from .status import FleetStatus, fleet_status
 from .supervisor import Supervisor
 
 _NDJSON = (b"content-type", b"application/x-ndjson")
-_LONGEST_CHANGE = 600.0  # seconds: a rolling restart of many slow instances takes its time
 _MOST_LINES = 100_000
 _LARGEST_REPORT = 16 << 20  # bytes
-
-
-class Scale(Struct):
-    """How many instances are to run."""
-
-    instances: int
 
 
 class BusAddress(Struct):
@@ -70,20 +64,8 @@ def control_app(supervisor: Supervisor) -> App:
             raise NotFound(detail=f"no process is named {name!r}")
         supervisor.tally.report(name, snapshot)
 
-    @app.post("/apps/{name}/restart", raises=[NotFound], timeout=_LONGEST_CHANGE)
-    async def restart(name: str) -> AppStatus:
-        """Replace every instance of an app, one after the other."""
-        await supervisor.restart(name)
-        return _status(supervisor, name)
-
-    @app.post("/apps/{name}/scale", raises=[NotFound], timeout=_LONGEST_CHANGE)
-    async def scale(name: str, wanted: Scale) -> AppStatus:
-        """Run so many instances of an app, until ``fleet.toml`` says something else."""
-        try:
-            await supervisor.scale(name, wanted.instances)
-        except ConfigError as error:
-            raise invalid([Fault("#/instances", str(error))]) from None
-        return _status(supervisor, name)
+    add_apps(app, supervisor)
+    add_stacks(app, supervisor)
 
     @app.get("/bus")
     async def bus() -> BusAddress:
@@ -108,11 +90,6 @@ def control_app(supervisor: Supervisor) -> App:
         return Response(200, Headers([(b"content-type", b"text/plain; version=0.0.4")]), body)
 
     return app
-
-
-def _status(supervisor: Supervisor, name: str) -> AppStatus:
-    status = fleet_status(supervisor)
-    return next(app for app in status.apps if app.app == name)
 
 
 def sources(supervisor: Supervisor, name: str) -> Callable[[str], bool]:

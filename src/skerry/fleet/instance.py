@@ -29,6 +29,7 @@ from skerry.telemetry.metrics import Metrics
 
 from . import channel as wire
 from .counted import Counted
+from .insights import Teller
 from .reports import Reporter
 
 
@@ -93,7 +94,8 @@ async def _work(job: wire.Job) -> None:
                 await server.start()
             apps.append(app)
         settle()
-        async with Reporter(job.name, [app.metrics for app in apps]):
+        named = [(member.app, app) for member, app in zip(job.members, apps, strict=True)]
+        async with Reporter(job.name, [app.metrics for app in apps], Teller(named)):
             await stop.wait()
             for app in apps:
                 app.draining = True  # Skerry's own then say so at /readyz

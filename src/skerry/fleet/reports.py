@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -19,6 +20,8 @@ from skerry.core.errors import CallError
 from skerry.core.wire import JSON, Headers, Request, read_all
 from skerry.telemetry.metrics import Metrics, Snapshot, merge
 from skerry.transport.unix import UnixTransport
+
+from .insights import Teller
 
 EVERY = 1.0
 _TIMEOUT = 2.0
@@ -30,11 +33,13 @@ class Reporter:
     Args:
         name: of this process.
         metrics: what its apps count with.
+        teller: what else is told; None for nothing.
     """
 
-    def __init__(self, name: str, metrics: Sequence[Metrics]) -> None:
-        self._target = f"/instances/{quote(name)}/report"
+    def __init__(self, name: str, metrics: Sequence[Metrics], teller: Teller | None = None) -> None:
+        self._target = f"/instances/{quote(name)}"
         self._metrics = metrics
+        self._teller = teller
         self._told: Snapshot = {"series": [], "counters": []}
         path = os.environ.get("SKERRY_CONTROL", "")
         self._transport = UnixTransport(path) if path and metrics else None
@@ -63,19 +68,26 @@ class Reporter:
 
     async def tell(self) -> None:
         """Report now, if there is anything new."""
-        snapshot = merge(metrics.snapshot() for metrics in self._metrics)
-        if self._transport is None or snapshot == self._told:
+        if self._transport is None:
             return
+        snapshot = merge(metrics.snapshot() for metrics in self._metrics)
+        if snapshot != self._told and await self._post(self._transport, "report", snapshot):
+            self._told = snapshot
+        if self._teller is not None and (news := self._teller.news()):
+            self._teller.told(await self._post(self._transport, "insight", news))
+
+    async def _post(self, transport: UnixTransport, what: str, value: Any) -> bool:
+        """Whether it was heard."""
         request = Request(
             "POST",
-            self._target,
+            f"{self._target}/{what}",
             headers=Headers([(b"content-type", JSON)]),
-            body=msgspec.json.encode(snapshot),
-            route="report",
+            body=msgspec.json.encode(value),
+            route=what,
         )
         with contextlib.suppress(CallError, TimeoutError):
             async with asyncio.timeout(_TIMEOUT):
-                response = await self._transport.connect()(request)
+                response = await transport.connect()(request)
                 await read_all(response.body)
-            if response.status < 300:
-                self._told = snapshot
+            return response.status < 300
+        return False

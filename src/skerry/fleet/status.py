@@ -11,6 +11,7 @@ from skerry.spec import Fleet
 from skerry.telemetry.metrics import Snapshot
 
 from .attendants import COLLECTOR, CONSOLE
+from .recent import Rate, Recent
 from .replica import Replica, Seat, State
 from .supervisor import Supervisor
 from .tally import Counts, Tally, counts
@@ -24,8 +25,10 @@ class InstanceStatus(Struct):
         process: the name of its process and of its log; shared by a group.
         since: when its process entered this state, in seconds since 1970.
         memory_mib: resident, of the whole process; None when there is none.
+        version: of its contract; empty where it has not told one.
         detail: why it is not ready.
         counts: None where only the whole app can be counted.
+        recent: the last ten seconds of that.
     """
 
     app: str
@@ -38,9 +41,11 @@ class InstanceStatus(Struct):
     since: float
     restarts: int
     memory_mib: float | None
+    version: str
     detail: str
     last: list[str]
     counts: Counts | None
+    recent: Rate | None
 
 
 class AppStatus(Struct):
@@ -48,6 +53,11 @@ class AppStatus(Struct):
 
     Attributes:
         url: where it runs, when that is elsewhere.
+        owner: who is told when it is in trouble; team: whose it is. Empty where nobody says.
+        versions: of the contracts of its instances; more than one while it is being replaced.
+        recent: its answers of the last ten seconds; events: what its handlers did in them.
+        trend: answers a second, or attempts of handlers where it answers nobody, of the last
+            two minutes, every two seconds, the newest last; failed: of those that failed.
     """
 
     app: str
@@ -57,7 +67,14 @@ class AppStatus(Struct):
     ready: int
     instances: int
     needs: list[str]
+    owner: str
+    team: str
+    versions: list[str]
     counts: Counts
+    recent: Rate
+    events: Rate
+    trend: list[float]
+    failed: list[float]
 
 
 class FleetStatus(Struct):
@@ -94,7 +111,11 @@ def instance_status(
         tally: None where the instance does not count for itself.
     """
     state = replica.state_of(seat)
-    own = None if tally is None else counts(tally.of(replica.name), seat.app, from_callers=False)
+    own, recent, version = None, None, ""
+    if tally is not None:
+        own = counts(tally.of(replica.name), seat.app, from_callers=False)
+        recent = tally.recent.rate("server", seat.app, process=replica.name)
+        version = tally.insight.version(replica.name, seat.app)
     return InstanceStatus(
         app=seat.app,
         id=seat.id,
@@ -106,9 +127,11 @@ def instance_status(
         since=replica.since,
         restarts=replica.restarts,
         memory_mib=memory(replica.pid),
+        version=version,
         detail=replica.detail or seat.detail,
         last=list(replica.last) if state in (State.CRASHED, State.BACKOFF) else [],
         counts=own,
+        recent=recent,
     )
 
 
@@ -125,7 +148,11 @@ _BEST_FIRST = (
 
 
 def app_status(
-    fleet: Fleet, name: str, instances: Iterable[InstanceStatus], everything: Snapshot
+    fleet: Fleet,
+    name: str,
+    instances: Iterable[InstanceStatus],
+    everything: Snapshot,
+    recent: Recent,
 ) -> AppStatus:
     """The summary of one app: it is in the best state that any instance of it is in."""
     spec = fleet.apps[name]
@@ -133,9 +160,10 @@ def app_status(
     states = [row.state for row in rows] or [
         State.EXTERNAL if spec.kind == "outside" else State.STOPPED
     ]
-    own = counts(everything, name, from_callers=False)
+    own, kind = counts(everything, name, from_callers=False), "server"
     if not own.requests:
-        own = counts(everything, name, from_callers=True)
+        own, kind = counts(everything, name, from_callers=True), "attempt"
+    trend, failed = recent.trend("consumer" if own.events and not own.requests else kind, name)
     return AppStatus(
         app=name,
         kind=spec.kind,
@@ -144,7 +172,14 @@ def app_status(
         ready=sum(state is State.READY for state in states),
         instances=len(rows),
         needs=list(spec.needs),
+        owner=spec.owner or "",
+        team=spec.team or "",
+        versions=sorted({row.version for row in rows if row.version}),
         counts=own,
+        recent=recent.rate(kind, name),
+        events=recent.rate("consumer", name),
+        trend=trend,
+        failed=failed,
     )
 
 
@@ -167,7 +202,10 @@ def fleet_status(supervisor: Supervisor) -> FleetStatus:
         console=supervisor.recipes.attendants.address(fleet, CONSOLE),
         collector=supervisor.recipes.attendants.address(fleet, COLLECTOR),
         settled=supervisor.settled,
-        apps=[app_status(fleet, name, instances, everything) for name in supervisor.chosen()],
+        apps=[
+            app_status(fleet, name, instances, everything, supervisor.tally.recent)
+            for name in supervisor.chosen()
+        ],
         instances=instances,
         edges=[
             instance_status(replica, seat, "edge", supervisor.tally)

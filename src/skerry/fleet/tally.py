@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from skerry.core.clock import Clock, system
 from skerry.telemetry.histogram import Histogram
 from skerry.telemetry.metrics import Snapshot, collect, count, merge
+
+from .insights import Insights
+from .recent import Recent
 
 
 class Counts(Struct):
@@ -37,17 +41,26 @@ class Counts(Struct):
 
 
 class Tally:
-    """What all processes have counted, by the name of the process."""
+    """What all processes have counted, by the name of the process.
 
-    def __init__(self) -> None:
+    Attributes:
+        recent: the last of it.
+        insight: what they have told of their insides.
+    """
+
+    def __init__(self, clock: Clock = system) -> None:
+        self.recent = Recent(clock)
+        self.insight = Insights()
         self._now: dict[str, Snapshot] = {}
         self._before: dict[str, Snapshot] = {}
 
     def report(self, process: str, snapshot: Snapshot) -> None:
+        self.recent.report(process, self._now.get(process, _NOTHING), snapshot)
         self._now[process] = snapshot
 
     def ended(self, process: str) -> None:
         """A process has ended: the next one of that name counts from zero."""
+        self.insight.ended(process)
         last = self._now.pop(process, None)
         if last is not None:
             for series in last["series"]:

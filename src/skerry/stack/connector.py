@@ -30,6 +30,7 @@ from skerry.transport.loopback import SCHEME, Loopback, provided
 
 from .client import ClientSettings, Parts, client, describe
 from .rows import Row
+from .state import ClientState, target_state
 
 
 class Connector:
@@ -85,6 +86,10 @@ class Connector:
         """The instances of ``app`` as this event loop's client sees them: load and status."""
         found = self._clients.get(app)
         return found.instances() if found else ()
+
+    def states(self) -> list[ClientState]:
+        """How the clients that have been used are doing, those of every event loop."""
+        return [state for one in list(self._clients.values()) if (state := one.state())]
 
     def describe(self, app: str) -> list[Row]:
         """The stack that calls to ``app`` go through, outermost first."""
@@ -156,6 +161,15 @@ class _Client:
 
     def instances(self) -> Sequence[Candidate]:
         return [candidate for balance in self._enter().made for candidate in balance.instances]
+
+    def state(self) -> ClientState | None:
+        """How it is doing; None while it has not been used."""
+        if self._parts is None:
+            return None
+        made = [balance for here in list(self._by_loop.values()) for balance in here.made]
+        found = [target_state(one) for balance in made for one in balance.instances]
+        budget = self._parts.budget
+        return ClientState(self._app, round(budget.balance, 1), budget.reserve, found)
 
     def close(self) -> None:
         here = self._by_loop.pop(asyncio.get_running_loop(), None)
