@@ -319,6 +319,66 @@ def test_what_others_write(tmp_path: Path) -> None:
     assert module.LightMeasured.__doc__ == "A light was measured."
 
 
+def test_rows_and_discriminators_as_others_write_them(tmp_path: Path) -> None:
+    said = foreign(
+        lightMoved={
+            "payload": {
+                "type": "object",
+                "discriminator": "kind",  # which there tells apart who extends this
+                "properties": {
+                    "place": {
+                        "type": "array",
+                        "items": [{"type": "integer"}, {"type": "string"}],
+                        "additionalItems": False,
+                        "minItems": 2,
+                        "maxItems": 2,
+                    },
+                    "path": {"type": "array", "items": [{"type": "integer"}]},
+                },
+                "required": ["place", "path"],
+            }
+        }
+    )
+    hints = get_type_hints(generated(said, tmp_path, "lights").LightMoved)
+    assert hints["place"] == tuple[int, str]
+    assert hints["path"] == list[Any]
+
+
+class Card(Struct, tag_field="kind", tag="credit-card"):
+    digits: str
+
+
+class Debit(Struct, tag_field="kind", tag="debit-card"):
+    digits: str
+
+
+@event("payments.made")
+class Made(Struct):
+    place: tuple[int, str]
+    card: Card | Debit
+
+
+def test_rows_and_unions_come_back(tmp_path: Path) -> None:
+    """From either document: they are in other words in the one of the events."""
+    body = event_type(Made).codec.encode(Made((1, "a"), Debit("42")))
+    app = payments()
+
+    @app.get("/made")
+    async def made() -> Made:
+        raise NotImplementedError
+
+    app.publishes(Made)
+    said = app.contract()
+    both = load(openapi.document(said), events=asyncapi.document(said))
+    alone = load(asyncapi.document(said))
+    for name, document in {"both": both, "alone": alone}.items():
+        module = generated(document, tmp_path, name)
+        heard = event_type(module.Made).codec.decode(body)
+        assert heard.place == (1, "a")
+        assert isinstance(heard.card, module.Debit)
+        assert not hasattr(module, "Made2") and not hasattr(module, "Card2")
+
+
 @pytest.mark.parametrize(
     ("message", "why"),
     [

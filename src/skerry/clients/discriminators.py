@@ -15,7 +15,7 @@ class Discriminators:
     def tags(self, node: Node, members: list[Node]) -> tuple[str, tuple[tuple[str, str], ...]]:
         """The property that tells the members of a union apart, and its value for each, by the
         place of its schema; an empty name where the union has no discriminator."""
-        said = node.child("discriminator")
+        said = said_by(node)
         tag = said.text("propertyName")
         if not tag:
             return "", ()
@@ -35,7 +35,7 @@ class Discriminators:
     def children(self, node: Node) -> list[tuple[str, Node]]:
         """Those that extend a component by ``allOf``, where it says by which property to tell
         them apart: whoever refers to it means any of them."""
-        said = node.child("discriminator")
+        said = said_by(node)
         if not said.value or node.items("oneOf") or node.items("anyOf"):
             return []
         mapped = [
@@ -65,6 +65,15 @@ class Discriminators:
                         if isinstance(part.value, dict) and "$ref" in part.value:
                             self._children.setdefault(part.follow().id, []).append(component)
         return self._children.get(parent.id, [])
+
+
+def said_by(node: Node) -> Node:
+    """The object that a schema has for its discriminator; an empty one where it has none.
+    AsyncAPI's is a bare name, by which nothing is told apart but inheritance."""
+    bare = isinstance(node.value.get("discriminator"), str)
+    return node.child(
+        "x-discriminator" if bare or "x-discriminator" in node.value else "discriminator"
+    )
 
 
 def _extends(child: Node, parent: Node) -> bool:

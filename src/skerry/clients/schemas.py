@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .discriminators import Discriminators
+from .discriminators import Discriminators, said_by
 from .document import Node
 from .flat import Flat, alternatives, flatten
 from .looks import (
@@ -196,12 +196,13 @@ class Schemas:
         if kind == "object":
             return self._object(node, hint, key)
         if kind == "array":
-            row = list(node.items("prefixItems"))
+            older = isinstance(value.get("items"), list)  # JSON Schema until 2019
+            row = node.items("items" if older else "prefixItems")
             if row and value.get("minItems") == value.get("maxItems") == len(row):
                 return TupleOf(
                     tuple(self.read(item, f"{hint} {i}") for i, item in enumerate(row, 1))
                 )
-            item = node.step("items")
+            item = node.step("additionalItems" if older else "items")
             return ListOf(Anything() if item is None else self.read(item, singular(hint)))
         return self._scalar(node, kind)
 
@@ -361,7 +362,7 @@ class Schemas:
             return None
         shapes = [self._component_shape(child) for _, child in children]
         tags = tuple((child.id, value) for value, child in children)
-        shape = union(shapes, node.child("discriminator").text("propertyName"), tags)
+        shape = union(shapes, said_by(node).text("propertyName"), tags)
         return self._alias(shape, name_of(node), key, node.prose("description"))
 
     def _enumeration(self, node: Node, hint: str, key: str, named: bool) -> Shape:

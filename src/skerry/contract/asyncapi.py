@@ -1,9 +1,10 @@
 """An AsyncAPI 3.0 document from a contract: the events that an app sends and receives.
 
 A channel is a topic, under its address; a message is an event of one version, named
-``payments.settled.v1``. The types are described as those of endpoints are, in the same words, so
-that what both documents speak of is recognised as one. AsyncAPI has no word for what orders
-messages: ``x-key`` is the place of the key in the payload, written as AsyncAPI writes such places.
+``payments.settled.v1``. The types are described as those of endpoints are, in the same words but
+for those of ``draft7``, so that what both documents speak of is recognised as one. AsyncAPI has no
+word for what orders messages: ``x-key`` is the place of the key in the payload, written as AsyncAPI
+writes such places.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import docstrings, pointer, shape
+from .draft7 import draft7
 from .naming import title_of
 from .operation import Contract, Event
 from .reader import shape_of
@@ -62,7 +64,9 @@ class _Writer:
             "channels": dict(sorted(channels.items())),
             "operations": self._operations(),
             "components": {
-                "schemas": self._schemas.components(),
+                "schemas": {
+                    name: draft7(made) for name, made in self._schemas.components().items()
+                },
                 "messages": {
                     name: self._message(event)
                     for event, name in sorted(self._events.items(), key=lambda item: item[1])
@@ -95,7 +99,7 @@ class _Writer:
             made["summary"] = said.summary
         made["traits"] = [{"$ref": "#/components/messageTraits/context"}]
         made["contentType"] = "application/json"
-        made["payload"] = self._schemas.of(event.type)
+        made["payload"] = draft7(self._schemas.of(event.type))
         if event.key:
             made["x-key"] = f"{_PAYLOAD}{_place(event.type, event.key)}"
         return made
