@@ -1,0 +1,173 @@
+"""Who is to be told that something is wrong: the owner of what is broken, and nobody else.
+
+When a ledger fails, payments and the portal break their promises too. Each is looked at: for whose
+sake did its requests fail? What is found to fail for another's sake is listed under that one's
+alert, as its victim. So there is one alert for each thing that is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from .blame import Victim
+from .objectives import Indicator, Measure, Severity
+
+QUIET = 30.0
+"""Seconds without a promise being broken after which an alert is over."""
+
+
+PATIENCE = 4.0
+"""Seconds until a promise that is broken for nobody's known sake is broken for its own."""
+
+
+class Broken(Struct, frozen=True, order=True):
+    """A promise that is being broken."""
+
+    app: str
+    endpoint: str
+    measure: Measure
+
+
+class Alert(Struct):
+    """One thing that is broken.
+
+    Attributes:
+        app: which. ``owner`` is who is told; empty for nobody in particular.
+        since, until: seconds since 1970; ``until`` is 0 while it goes on.
+        causes: its own promises that it breaks; none if it has made none, or answers nobody.
+        victims: promises of others that are broken for its sake.
+        incidents: ids of what is known of it, worst first.
+    """
+
+    id: str
+    app: str
+    owner: str
+    severity: Severity
+    since: float
+    until: float = 0.0
+    causes: list[Broken] = []
+    victims: list[Broken] = []
+    incidents: list[str] = []
+
+    @property
+    def state(self) -> Literal["firing", "resolved"]:
+        return "resolved" if self.until else "firing"
+
+
+Blame = Mapping[Victim, Mapping[str, int]]
+Callees = Callable[[str], Iterable[str]]
+
+_KEPT = 200  # alerts that are over
+
+
+class Alerts:
+    """The alerts there are, and were.
+
+    Args:
+        owner: of an app.
+        incidents: ids of an app's open incidents, worst first.
+        callees: the apps that an app calls.
+    """
+
+    def __init__(
+        self,
+        owner: Callable[[str], str],
+        incidents: Callable[[str], list[str]],
+        callees: Callees,
+    ) -> None:
+        self._owner = owner
+        self._incidents = incidents
+        self._callees = callees
+        self._firing: dict[str, Alert] = {}
+        self._quiet: dict[str, float] = {}
+        self._over: list[Alert] = []
+        self._unexplained: dict[Broken, float] = {}
+
+    def all(self) -> list[Alert]:
+        """Those that go on, and then those that are over, newest first."""
+        firing = sorted(self._firing.values(), key=lambda alert: -alert.since)
+        return [*firing, *reversed(self._over)]
+
+    def evaluate(
+        self, burning: Mapping[str, list[tuple[Indicator, Severity]]], blame: Blame, now: float
+    ) -> list[Alert]:
+        """Look again.
+
+        Args:
+            burning: the indicators whose budget goes too fast, by app.
+            blame: for whose sake operations fail of late, as ``Incidents.blame`` has it.
+
+        Returns:
+            the alerts of which somebody should hear now: that have begun, got worse, or ended.
+        """
+        wanted = self._by_culprit(burning, blame, now)
+        news = []
+        for app, (severity, causes, victims) in wanted.items():
+            alert = self._firing.get(app)
+            if alert is None:
+                id = f"{app}-{int(now)}"
+                alert = self._firing[app] = Alert(id, app, self._owner(app), severity, now)
+                news.append(alert)
+            elif severity == "page" and alert.severity == "ticket":
+                alert.severity = severity
+                news.append(alert)
+            alert.causes, alert.victims = sorted(causes), sorted(victims)
+            alert.incidents = self._incidents(app)
+            self._quiet.pop(app, None)
+        for app in self._firing.keys() - wanted.keys():
+            if now - self._quiet.setdefault(app, now) >= QUIET:
+                alert = self._firing.pop(app)
+                alert.until = self._quiet.pop(app)
+                self._over = [*self._over, alert][-_KEPT:]
+                news.append(alert)
+        return news
+
+    def _by_culprit(
+        self, burning: Mapping[str, list[tuple[Indicator, Severity]]], blame: Blame, now: float
+    ) -> dict[str, tuple[Severity, set[Broken], set[Broken]]]:
+        found: dict[str, tuple[Severity, set[Broken], set[Broken]]] = {}
+        slow = {
+            app for app, all_ in burning.items() if any(i.measure == "latency" for i, _ in all_)
+        }
+        unexplained, self._unexplained = self._unexplained, {}
+        for app, indicators in burning.items():
+            for indicator, severity in indicators:
+                broken = Broken(app, indicator.objective.endpoint, indicator.measure)
+                if indicator.measure == "availability":
+                    culprit = _culprit(indicator, blame)
+                else:
+                    culprit = self._slowest(app, slow)
+                if not culprit:  # traces have not settled: whoever is told now may be a victim
+                    first = self._unexplained[broken] = unexplained.get(broken, now)
+                    if now - first < PATIENCE:
+                        continue
+                    culprit = app
+                worst, causes, victims = found.get(culprit, (severity, set(), set()))
+                (causes if culprit == app else victims).add(broken)
+                found[culprit] = ("page" if "page" in (worst, severity) else worst, causes, victims)
+        return found
+
+    def _slowest(self, app: str, slow: set[str]) -> str:
+        """Down the calls of an app, as far as it is slow: whoever is slow of itself."""
+        seen = {app}
+        while True:
+            below = [callee for callee in self._callees(app) if callee in slow - seen]
+            if not below:
+                return app
+            app = min(below)
+            seen.add(app)
+
+
+def _culprit(indicator: Indicator, blame: Blame) -> str:
+    """For whose sake most of an indicator's requests fail; empty while that is not known."""
+    counts: dict[str, int] = {}
+    for victim, culprits in blame.items():
+        if victim.service == indicator.app.lower() and indicator.covers(victim.operation):
+            for culprit, count in culprits.items():
+                counts[culprit] = counts.get(culprit, 0) + count
+    if not counts:
+        return ""
+    return max(counts, key=lambda culprit: (counts[culprit], culprit))

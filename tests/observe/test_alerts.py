@@ -1,0 +1,108 @@
+"""One alert for each thing that is broken."""
+
+from __future__ import annotations
+
+from skerry.observe.alerts import QUIET, Alert, Alerts, Broken
+from skerry.observe.blame import Victim
+from skerry.observe.objectives import Indicator, Measure, Objective, Severity
+
+CALLS = {"portal": ["payments", "quotes"], "payments": ["ledger"]}
+
+
+def alerts() -> Alerts:
+    return Alerts(
+        lambda app: f"{app}@owners",
+        lambda app: [f"incident of {app}"],
+        lambda app: CALLS.get(app, []),
+    )
+
+
+def burning(
+    *names: str, measure: Measure = "availability", severity: Severity = "page"
+) -> dict[str, list[tuple[Indicator, Severity]]]:
+    promise = Objective(availability=99.0, latency=0.3)
+    return {name: [(Indicator(name, promise, measure), severity)] for name in names}
+
+
+STORM = {
+    Victim("portal", "post /pay"): {"ledger": 40, "portal": 1},
+    Victim("payments", "post /payments"): {"ledger": 40},
+    Victim("ledger", "put /events"): {"ledger": 40},
+}
+
+
+def broken(app: str, measure: Measure = "availability") -> Broken:
+    return Broken(app, "", measure)
+
+
+def only(found: Alerts) -> Alert:
+    (alert,) = found.all()
+    return alert
+
+
+def test_a_storm_is_one_alert_to_the_owner_of_its_cause() -> None:
+    found = alerts()
+    news = found.evaluate(burning("portal", "payments", "ledger"), STORM, 100.0)
+    alert = only(found)
+    assert news == [alert]
+    assert (alert.app, alert.owner, alert.state) == ("ledger", "ledger@owners", "firing")
+    assert alert.causes == [broken("ledger")]
+    assert alert.victims == [broken("payments"), broken("portal")]
+    assert alert.incidents == ["incident of ledger"]
+    assert found.evaluate(burning("portal", "payments", "ledger"), STORM, 101.0) == []
+
+
+def test_the_cause_need_not_have_promised_anything() -> None:
+    found = alerts()
+    found.evaluate(burning("portal"), STORM, 100.0)
+    assert (only(found).app, only(found).causes) == ("ledger", [])
+
+
+def test_two_things_are_two_alerts() -> None:
+    found = alerts()
+    blame = {**STORM, Victim("quotes", "post /quotes"): {"quotes": 9}}
+    found.evaluate(burning("portal", "quotes"), blame, 100.0)
+    assert {alert.app for alert in found.all()} == {"ledger", "quotes"}
+
+
+def test_what_nobody_is_blamed_for_is_ones_own_after_a_while() -> None:
+    found = alerts()
+    found.evaluate(burning("portal"), {}, 100.0)
+    assert found.all() == []
+    found.evaluate({}, {}, 101.0)
+    found.evaluate(burning("portal"), {}, 102.0)
+    found.evaluate(burning("portal"), {}, 105.0)
+    assert found.all() == []
+    found.evaluate(burning("portal"), {}, 106.0)
+    assert only(found).app == "portal"
+
+
+def test_who_is_slow_of_itself() -> None:
+    found = alerts()
+    found.evaluate(burning("portal", "payments", "ledger", measure="latency"), {}, 100.0)
+    assert only(found).app == "ledger"
+    assert only(found).victims == [broken("payments", "latency"), broken("portal", "latency")]
+    found = alerts()
+    found.evaluate(burning("portal", "ledger", measure="latency"), {}, 100.0)
+    assert {alert.app for alert in found.all()} == {"portal", "ledger"}  # payments is not slow
+
+
+def test_it_is_over_when_it_has_been_quiet_for_a_while() -> None:
+    found = alerts()
+    found.evaluate(burning("ledger"), STORM, 100.0)
+    assert found.evaluate({}, {}, 101.0) == []
+    assert found.evaluate(burning("ledger"), STORM, 110.0) == []  # it was not over
+    assert found.evaluate({}, {}, 120.0) == []
+    (alert,) = found.evaluate({}, {}, 120.0 + QUIET)
+    assert (alert.state, alert.until, alert.since) == ("resolved", 120.0, 100.0)
+    assert found.all() == [alert]
+    (second,) = found.evaluate(burning("ledger"), STORM, 200.0)
+    assert second.id != alert.id and found.all() == [second, alert]
+
+
+def test_somebody_hears_when_it_gets_worse() -> None:
+    found = alerts()
+    found.evaluate(burning("ledger", severity="ticket"), STORM, 100.0)
+    (alert,) = found.evaluate(burning("ledger", severity="page"), STORM, 101.0)
+    assert alert.severity == "page"
+    assert found.evaluate(burning("ledger", severity="ticket"), STORM, 102.0) == []
