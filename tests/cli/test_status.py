@@ -47,6 +47,7 @@ STATUS: dict[str, Any] = {
     "fleet": "f",
     "root": "/f",
     "front": "http://front",
+    "console": "",
     "notes": ["a and b need each other"],
     "apps": [app("one"), app("two", ready=1), app("far", state="external", url="http://far")],
     "instances": [
@@ -64,6 +65,7 @@ STATUS: dict[str, Any] = {
         ),
     ],
     "edges": [],
+    "attendants": [],
     "backings": [instance("database", counts=None)],
 }
 
