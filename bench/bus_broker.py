@@ -1,4 +1,4 @@
-"""A RabbitMQ of the bench's own, on free ports, and what is asked of it between rounds."""
+"""Servers of the bench's own, on free ports, and what is asked of RabbitMQ between rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import aiormq
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from skerry.fleet.backings import running
+from skerry.fleet.backings import Backing, running
 from skerry.fleet.rabbitmq import RabbitMQ
 from skerry.spec import BackingSpec
 
@@ -21,21 +21,28 @@ _FOLDER = machine.WORK / "rabbitmq"
 
 
 @contextmanager
-def rabbitmq() -> Iterator[str]:
-    """Start one with nothing in it; its URL; stop it at the end. It may use all cores.
+def backing(made: Backing) -> Iterator[asyncio.Runner]:
+    """Run a server; yields what coroutines about it can be run with.
 
     Raises:
         BackingError: it is not installed, or did not start.
     """
-    shutil.rmtree(_FOLDER, ignore_errors=True)
-    backing = RabbitMQ(BackingSpec(name="bus", kind="rabbitmq"), _FOLDER, "bench")
     with asyncio.Runner() as runner:
-        server = running(backing, machine.WORK / "rabbitmq.log")
+        server = running(made, machine.WORK / f"{made.name}.log")
         runner.run(server.__aenter__())
         try:
-            yield backing.url("bench")
+            yield runner
         finally:
             runner.run(server.__aexit__(None, None, None))
+
+
+@contextmanager
+def rabbitmq() -> Iterator[str]:
+    """A RabbitMQ with nothing in it; its URL. It may use all cores. Raises as ``backing`` does."""
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+    broker = RabbitMQ(BackingSpec(name="rabbitmq", kind="rabbitmq"), _FOLDER, "bench")
+    with backing(broker):
+        yield broker.url("bench")
 
 
 def consumers(url: str, queue: str) -> int:

@@ -28,7 +28,7 @@ _NINE = 9
 
 def run(report: Report, rounds: int, seconds: float, say: Callable[[str], None]) -> None:
     for durability, suffix in (("power", ""), ("process", "_process")):
-        batch, single, alone, nine, idle = ([] for _ in range(5))  # type: ignore[var-annotated]
+        batch, single, alone, nine, idle = ([] for _ in range(5))
         for number in range(rounds):
             batch.append(_pair(durability, seconds, batch=100, in_flight=4))
             single.append(_pair(durability, seconds, batch=1, in_flight=32))
