@@ -6,11 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from skerry.fleet.attendants import COLLECTOR, CONSOLE, Attendants
+from skerry.fleet.attendants import (
+    COLLECTOR,
+    CONSOLE,
+    PROMISES,
+    Attendants,
+    write_promises,
+)
 from skerry.fleet.sockets import Sockets
 from skerry.fleet.state import State
+from skerry.observe.objectives import Objective
+from skerry.observe.watch import Promises
 from skerry.spec import Fleet, ObserveSpec, load
 
 from .conftest import Tree
@@ -67,3 +76,19 @@ def test_they_are_not_to_be_seen_themselves(fleet: Fleet) -> None:
         recipe: Any = there.recipe(fleet, name)
         assert recipe.env["OTEL_SDK_DISABLED"] == "true"
         assert not recipe.seats[0].listed
+
+
+def test_the_collector_is_told_what_apps_promise(tree: Tree) -> None:
+    tree.add("one", 'owner = "one@x.y"\nobjectives = [{ endpoint = "GET /", latency = "300ms" }]')
+    tree.add("two")
+    tree.write("fleet.toml", tree.text + "[alerts]\nwebhook = 'http://hook'")
+    fleet = load(tree.root)
+    State(fleet.state).prepare()
+    write_promises(fleet)
+    path = fleet.state / PROMISES
+    assert path.stat().st_mode & 0o777 == 0o600
+    told = msgspec.json.decode(path.read_bytes(), type=Promises, strict=True)
+    assert told.apps["one"].owner == "one@x.y"
+    assert told.apps["one"].objectives == [Objective("GET /", latency=0.3)]
+    assert told.apps["two"].objectives == []
+    assert told.alerts.webhook == "http://hook"

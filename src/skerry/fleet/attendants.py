@@ -7,10 +7,12 @@ sockets are there from the beginning, and what is sent before they listen waits 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +27,10 @@ from .sockets import Sockets, url_of
 
 COLLECTOR = "collector"
 CONSOLE = "console"
+
+PROMISES = "promises.json"
+"""Beside the state of the fleet: who owns its apps, and what they promise; the collector reads it
+again when it changes."""
 
 _TARGETS = {COLLECTOR: "skerry.collector.app:app", CONSOLE: "skerry.console.app:app"}
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -108,7 +114,30 @@ class Attendants:
         if name == COLLECTOR:
             common["SKERRY_COLLECTOR_FOLDER"] = str(fleet.state / "spans")
             common["SKERRY_COLLECTOR_MIB"] = str(fleet.observe.keep_mib)
+            common["SKERRY_COLLECTOR_PROMISES"] = str(fleet.state / PROMISES)
+            common["SKERRY_COLLECTOR_CONSOLE"] = self.address(fleet, CONSOLE)
         return common
 
     def _hold(self, fleet: Fleet, name: str) -> socket.socket:
         return self._sockets.hold(name, fleet.observe.port if name == CONSOLE else None)
+
+
+def write_promises(fleet: Fleet) -> None:
+    """Tell the collector what the apps have promised. Blocks."""
+    apps = {
+        app.name: {
+            "owner": app.owner or "",
+            "team": app.team or "",
+            "objectives": [
+                {key: value for key, value in asdict(one).items() if value is not None}
+                for one in app.objectives
+            ],
+        }
+        for app in fleet.apps.values()
+    }
+    alerts = {key: value or "" for key, value in asdict(fleet.alerts).items()}
+    path = fleet.state / PROMISES
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"apps": apps, "alerts": alerts}, indent=1))
+    fresh.chmod(0o600)  # the mail server's password is in it
+    fresh.replace(path)

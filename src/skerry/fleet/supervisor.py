@@ -18,6 +18,7 @@ from skerry.core.errors import ConfigError, NotFound
 from skerry.core.instance import Address
 from skerry.spec import AppSpec, Fleet, NoApp, located, order
 
+from .attendants import write_promises
 from .bus import wired
 from .launcher import Launcher
 from .logs import LogBook
@@ -292,6 +293,7 @@ class Supervisor:
         return self.recipes.edge(name)
 
     async def _match_attendants(self) -> None:
+        await asyncio.to_thread(write_promises, self.fleet)
         wanted = self.recipes.attendants.names(self.fleet)
         for name in [name for name in self.attendants if name not in wanted]:
             await self.attendants.pop(name).stop()

@@ -65,6 +65,7 @@ class Tally:
         if last is not None:
             for series in last["series"]:
                 series["in_flight"] = 0
+            last["gauges"] = []  # what there was of anything is not there any more
             self._before[process] = merge([self._before.get(process, _NOTHING), last])
 
     def of(self, process: str) -> Snapshot:
@@ -74,7 +75,7 @@ class Tally:
         return merge([*self._before.values(), *self._now.values()])
 
 
-_NOTHING: Snapshot = {"series": [], "counters": []}
+_NOTHING: Snapshot = {"series": [], "counters": [], "gauges": []}
 
 
 def counts(snapshot: Snapshot, app: str, *, from_callers: bool) -> Counts:
