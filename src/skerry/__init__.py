@@ -31,6 +31,7 @@ _NAMES = {
     "TestClient": "skerry.app.testclient",
     "TestResponse": "skerry.app.testclient",
     # call
+    "DynamicClient": "skerry.clients.dynamic",
     "received": "skerry.clients.received",
     # the bus
     "event": "skerry.bus.event",
@@ -43,6 +44,12 @@ _NAMES = {
     "RelaySettings": "skerry.bus.relaying",
     "Retries": "skerry.bus.consumer",
     "Tick": "skerry.bus.schedule",
+    # acceptance across apps
+    "Http": "skerry.journeys.http",
+    "Run": "skerry.journeys.run",
+    "eventually": "skerry.journeys.polling",
+    "journey": "skerry.journeys.declare",
+    "step": "skerry.journeys.steps",
     # set what surrounds a call
     "AttemptSettings": "skerry.filters.attempt",
     "BalanceSettings": "skerry.filters.balance",

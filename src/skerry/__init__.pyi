@@ -24,6 +24,7 @@ from skerry.bus.once import once_with as once_with
 from skerry.bus.publish import publish_with as publish_with
 from skerry.bus.relaying import RelaySettings as RelaySettings
 from skerry.bus.schedule import Tick as Tick
+from skerry.clients.dynamic import DynamicClient as DynamicClient
 from skerry.clients.received import received as received
 from skerry.core.clock import Clock as Clock
 from skerry.core.clock import ManualClock as ManualClock
@@ -76,6 +77,11 @@ from skerry.filters.deadline import DeadlineSettings as DeadlineSettings
 from skerry.filters.idempotency import Idempotency as Idempotency
 from skerry.filters.idempotency import IdempotencySettings as IdempotencySettings
 from skerry.filters.retry import RetrySettings as RetrySettings
+from skerry.journeys.declare import journey as journey
+from skerry.journeys.http import Http as Http
+from skerry.journeys.polling import eventually as eventually
+from skerry.journeys.run import Run as Run
+from skerry.journeys.steps import step as step
 from skerry.stack.client import ClientSettings as ClientSettings
 from skerry.stack.server import ServerSettings as ServerSettings
 

@@ -80,7 +80,7 @@ class EnvironmentDiscovery:
             await self._otherwise.close()
 
     def _urls(self, app: str) -> list[str]:
-        listed, single = _variables(app)
+        listed, single = variables(app)
         name = listed if self._environ.get(listed) else single
         value = self._environ.get(name) or ""
         urls = [url.strip() for url in value.split(",") if url.strip()]
@@ -95,14 +95,15 @@ class EnvironmentDiscovery:
 
 def why_absent(app: str) -> str:
     """What to do about an app that nobody knows an address of."""
-    listed, single = _variables(app)
+    listed, single = variables(app)
     return (
         f"no address is known: run it in the same fleet (`skerry up`), or set {single}=http://… "
         f"(several instances: {listed}=url,url)"
     )
 
 
-def _variables(app: str) -> tuple[str, str]:
+def variables(app: str) -> tuple[str, str]:
+    """The variables that may name addresses of ``app``: several, or one."""
     name = re.sub(r"[^A-Z0-9]", "_", app.upper())
     return f"SKERRY_APP_{name}", f"{name}_URL"
 

@@ -1,0 +1,1 @@
+"""Journeys: an acceptance test across apps, written once; a test, a command and a probe."""

@@ -1,0 +1,141 @@
+"""Where a journey runs: a fleet, addresses, or apps in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from skerry.core.errors import CallError, ConfigError
+from skerry.core.service import Service
+from skerry.core.wire import Request, Response, read_all
+from skerry.discovery.static import StaticDiscovery, variables
+from skerry.stack.connector import Connection, Connector, connection, default_connector
+
+from .http import Http
+
+FRONT = "front"
+"""What the front door is called where addresses are given."""
+
+CALLER = "journeys"
+"""Under which name the calls of journeys are counted."""
+
+
+class Place:
+    """How a journey reaches apps and the front door. Close it at the end.
+
+    Args:
+        connector: makes the clients of apps.
+        front: URL of the front door; empty where there is none.
+        inside: the front door of apps that are in this process.
+        urls: other addresses that are ours: the browser tells them of the trace.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        front: str = "",
+        inside: Service[Request, Response] | None = None,
+        urls: tuple[str, ...] = (),
+    ) -> None:
+        self.front = front
+        self.origins = frozenset(urlsplit(url).netloc for url in (front, *urls) if url)
+        self._connector = connector
+        self._inside = inside
+        self._door: Connection | None = None
+
+    def service(self, app: str) -> Service[Request, Response]:
+        """The client stack of ``app``."""
+        return self._connector.service(app)
+
+    def http(self, app: str = "") -> Http:
+        """A client of one app, or of the front door.
+
+        Raises:
+            ConfigError: there is no front door.
+        """
+        if app:
+            return Http(self.service(app), app)
+        if self._inside is not None:
+            return Http(self._inside)
+        if not self.front:
+            raise ConfigError(
+                "there is no front door: [front] in fleet.toml makes one, --url front=https://… "
+                "says where another is"
+            )
+        if self._door is None:
+            self._door = connection(self.front, caller=CALLER, app=FRONT)
+        return Http(self._door)
+
+    def is_ours(self, url: str) -> bool:
+        """Whether a request of the browser goes to the fleet, which is to know the trace."""
+        parts = urlsplit(url)
+        if parts.netloc in self.origins:
+            return True
+        name, _, port = parts.netloc.rpartition(":")
+        return name.endswith(".localhost") and port == str(urlsplit(self.front).port)
+
+    async def close(self) -> None:
+        if self._door is not None:
+            await self._door.close()
+        await self._connector.close()
+
+
+async def reach(
+    urls: Mapping[str, str] | None = None,
+    control: str | Path = "",
+    environ: Mapping[str, str] | None = None,
+) -> Place:
+    """A place by addresses, and a running fleet for whatever they do not name.
+
+    Args:
+        urls: of apps by name, several separated by commas; ``front`` is the front door.
+        control: the socket of a fleet's control API.
+        environ: by default the process's; ``QUOTES_URL`` and the like name apps as well.
+
+    Raises:
+        ConfigError: an address is none; or the fleet does not answer.
+    """
+    given = dict(urls or {})
+    surroundings = dict(os.environ if environ is None else environ)
+    front = given.pop(FRONT, surroundings.get("FRONT_URL", ""))
+    if front:
+        StaticDiscovery({FRONT: [front]})  # which checks it
+    if control:
+        surroundings["SKERRY_CONTROL"] = str(control)
+    socket = surroundings.get("SKERRY_CONTROL", "")
+    for app, listed in given.items():
+        StaticDiscovery({app: [url.strip() for url in listed.split(",")]})
+        surroundings[variables(app)[0]] = listed
+    if socket and not front:
+        front = await front_of(socket)
+    return Place(
+        default_connector(CALLER, environ=surroundings),
+        front,
+        urls=tuple(url for listed in given.values() for url in listed.split(",")),
+    )
+
+
+async def front_of(control: str) -> str:
+    """The address of a fleet's front door, by its control API; empty if it has none.
+
+    Raises:
+        ConfigError: nobody answers there.
+    """
+    from skerry.transport.unix import UnixTransport
+
+    transport = UnixTransport(control)
+    try:
+        async with asyncio.timeout(10):
+            response = await transport.connect()(Request("GET", "/instances"))
+            status: dict[str, Any] = msgspec.json.decode(await read_all(response.body))
+    except (CallError, TimeoutError, msgspec.DecodeError) as error:
+        raise ConfigError(f"the fleet at {control} does not answer: {error}") from None
+    finally:
+        await transport.close()
+    return str(status.get("front") or "")
