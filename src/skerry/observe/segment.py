@@ -25,6 +25,8 @@ from .terms import FULL, Words
 MOST_TRACES = 1 << 16
 _CHUNK = 48_000  # bytes before compression: what reading one trace costs to unpack
 
+_FULL = "\0full"  # the name of the keys that had no number left
+
 _Parts = dict[int, list[msgspec.Raw]]
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Parts).decode
@@ -103,7 +105,7 @@ def seal(entries: Sequence[Entry], words: Words, names: Iterable[Names], now: fl
         last=max((entry.last for entry in ordered), default=0),
         sealed=now,
         size=size,
-        keys={name: n for name, n in words.keys.items() if n in postings},
+        keys={name: n for name, n in (*words.keys.items(), (_FULL, FULL)) if n in postings},
         services={
             name: n for name, n in words.services.items() if name is not None and n in numbered
         },
@@ -218,7 +220,7 @@ class Segment:
 
     def key(self, name: str) -> int | None:
         """The number of a key here; None if no trace has it."""
-        return self.head.keys.get(name, FULL if FULL in self.head.keys.values() else None)
+        return self.head.keys.get(name, self.head.keys.get(_FULL))
 
     def service(self, name: str) -> int | None:
         found = self.head.services.get(name)

@@ -134,7 +134,7 @@ class Store:
             self.counts.expired += segment.head.spans
             with self._transaction():
                 traces.drop(segment)
-        with self._transaction() as write:
+        with traces.lock, self._transaction() as write:
             self._counting.totals.forget(write, int(oldest * 1e6) // MINUTE)
 
     def shed(self) -> None:

@@ -11,6 +11,7 @@ a range. Values that share a CRC are told apart by looking at the spans themselv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
@@ -46,6 +47,8 @@ class Words:
         self.most_keys = min(keys, FULL)
         self.keys: dict[str, int] = {name: n for n, name in enumerate(_RESERVED)}
         self.services: dict[str | None, int] = {None: NOBODY}
+        self._next_key = len(self.keys)
+        self._next_service = len(self.services)
         self._tag = lru_cache(maxsize=100_000)(self._make)
         self._text = lru_cache(maxsize=50_000)(value_of)
 
@@ -54,11 +57,10 @@ class Words:
         name = span.service
         service = self.services.get(name)
         if service is None:
-            service = len(self.services)
+            service = min(self._next_service, FULL)
             if service < FULL:
                 self.services[name] = service
-            else:
-                service = FULL
+                self._next_service += 1
         at = service << 32
         into.add(at)  # SERVICE is 0
         if span.name is not None:
@@ -74,22 +76,28 @@ class Words:
             into.add(ANNOTATION << 48 | at | self._text(annotation.value))
         return service
 
+    def know(self, keys: Mapping[str, int], services: Mapping[str, int]) -> None:
+        """Go on from numbers that were given before."""
+        self.keys.update(keys)
+        self.services.update(services)
+        self._next_key = max(self._next_key, *(n + 1 for n in keys.values() if n < FULL), 0)
+        self._next_service = max(self._next_service, *(n + 1 for n in services.values()), 0)
+
     def key(self, name: str) -> int | None:
         """The number of a key; None if nothing has it."""
-        return self.keys.get(name, FULL if len(self.keys) >= self.most_keys else None)
+        return self.keys.get(name, FULL if self._next_key >= self.most_keys else None)
 
     def service(self, name: str) -> int | None:
         """The number of a service; None if nothing is of it."""
-        return self.services.get(name, FULL if len(self.services) >= FULL else None)
+        return self.services.get(name, FULL if self._next_service >= FULL else None)
 
     def _make(self, key: str, value: str) -> int:
         number = self.keys.get(key)
         if number is None:
-            number = len(self.keys)
-            if number < self.most_keys:
+            number = self._next_key if self._next_key < self.most_keys else FULL
+            if number < FULL:
                 self.keys[key] = number
-            else:
-                number = FULL
+                self._next_key += 1
         return number << 48 | value_of(value)
 
 

@@ -140,6 +140,9 @@ class Totals:
 
     def forget(self, connection: sqlite3.Connection, minute: int) -> None:
         """Delete what is older than ``minute``, in the transaction under way."""
+        for number in [number for number in self._minutes if number < minute]:
+            del self._minutes[number]
+            self._changed.discard(number)
         connection.execute("DELETE FROM total WHERE id < ?", (_row(minute, _KINDS[0]),))
 
     def between(self, connection: sqlite3.Connection, first: int, last: int, kind: str) -> Minute:

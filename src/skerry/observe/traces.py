@@ -50,11 +50,8 @@ class Traces:
         self.memory = Memory(settings.trace_spans, settings.tags)
         self._before = Names()
         self.segments = file.segments()
-        for segment in self.segments:  # numbers go on from where they were
-            for name, number in segment.head.keys.items():
-                self.memory.words.keys.setdefault(name, number)
-            for name, number in segment.head.services.items():
-                self.memory.words.services.setdefault(name, number)
+        for segment in self.segments:
+            self.memory.words.know(segment.head.keys, segment.head.services)
         self._remember()
 
     def _remember(self) -> None:
