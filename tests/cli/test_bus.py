@@ -18,10 +18,10 @@ import pytest
 from skerry.bus.driver import Driver, Failure, QueueInfo, Subscription
 from skerry.bus.embedded import Embedded
 from skerry.bus.message import Message, new_id
-from skerry.cli.choosing import condition
-from skerry.cli.output import Failed
+from skerry.bus.redrive import condition
 from skerry.cli.pointers import decoded, encoded, get, put
 from skerry.cli.tails import is_left, tail_name
+from skerry.core.errors import ConfigError
 
 from .conftest import Ran
 
@@ -465,5 +465,5 @@ def test_pointers() -> None:
 
 
 def test_conditions_have_a_form() -> None:
-    with pytest.raises(Failed):
+    with pytest.raises(ConfigError):
         condition("reason")

@@ -1,40 +1,11 @@
-"""What a running app tells of itself to whoever looks on: its stacks, and how they are doing."""
+"""What a running app tells of its stacks to whoever looks on."""
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from skerry.stack.rows import Row
-from skerry.stack.state import ClientState
+from skerry.stack.state import StackView
 
 from .app import App
-
-
-class StackView(Struct):
-    """One stack, and everything that has the very same.
-
-    Attributes:
-        kind: ``server`` for endpoints, ``consumer`` for handlers, ``client`` for apps called.
-        names: of those.
-        rows: its slots, outermost first.
-    """
-
-    kind: str
-    names: list[str]
-    rows: list[Row]
-
-
-class Insight(Struct):
-    """One app in one process.
-
-    Attributes:
-        version: of its contract.
-        clients: those that have been used.
-    """
-
-    version: str
-    stacks: list[StackView]
-    clients: list[ClientState]
 
 
 def stacks(app: App) -> list[StackView]:

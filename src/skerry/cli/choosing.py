@@ -1,52 +1,21 @@
-"""Which dead letters are meant, and what is to become of their bodies."""
+"""What is to become of the bodies of dead letters that are redriven."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from skerry.bus.driver import DeadLetter
+from skerry.bus.redrive import Change
 
-from .output import fail, nearest
+from .output import fail
 from .pointers import decoded, encoded, put
 from .pretty import indented
-
-Choice: TypeAlias = Callable[[DeadLetter], bool]
-Change: TypeAlias = Callable[[DeadLetter], bytes]
-"""The body to put in place of a letter's own."""
-
-_FIELDS: dict[str, Callable[[DeadLetter], str]] = {
-    "reason": lambda letter: letter.failure.reason,
-    "error": lambda letter: letter.failure.error,
-    "stack": lambda letter: letter.failure.stack,
-    "body": lambda letter: letter.message.body.decode("utf-8", "replace"),
-    "id": lambda letter: letter.message.id,
-    "key": lambda letter: letter.message.key,
-    "source": lambda letter: letter.message.source,
-    "topic": lambda letter: letter.message.topic,
-    "version": lambda letter: str(letter.message.version),
-}
-_CONDITION = re.compile(r"(\w+)([~=])(.*)", re.DOTALL)
-
-
-def condition(text: str) -> Choice:
-    """``reason~timeout`` holds where the reason contains that; ``key=p1`` where the key is that."""
-    found = _CONDITION.fullmatch(text)
-    if found is None:
-        fail(f"{text!r} is no condition: write FIELD~TEXT (contains) or FIELD=TEXT (is)", 2)
-    name, sign, wanted = found.groups()
-    if name not in _FIELDS:
-        fail(f"dead letters have no {name!r}.{nearest(name, list(_FIELDS))}", 2)
-    field = _FIELDS[name]
-    if sign == "=":
-        return lambda letter: field(letter) == wanted
-    return lambda letter: wanted.lower() in field(letter).lower()
 
 
 def setting(texts: Sequence[str]) -> Change:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from skerry.bus.documents import json_text, moment
 from skerry.bus.driver import DeadLetter
 from skerry.bus.message import Message
 
 from .output import coloured, paint
-from .pretty import indented, is_json
+from .pretty import indented
 
 # What a terminal would obey, and a line cannot contain.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -22,32 +22,6 @@ _IN_BLOCKS = {code: said for code, said in _CONTROLS.items() if code not in b"\t
 def line(text: str) -> str:
     """Other people's text, as one line that a terminal only shows."""
     return text.translate(_CONTROLS)
-
-
-def moment(seconds: float) -> str:
-    """Unix seconds as ISO 8601, UTC."""
-    found = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return found.replace("+00:00", "Z")
-
-
-def document(message: Message) -> dict[str, Any]:
-    """A message for ``print_json``: its body is the JSON it holds, or text where that is none."""
-    fields = msgspec.structs.asdict(message)
-    fields["time"] = moment(message.time)
-    text = _text(message.body)
-    fields["body"] = msgspec.Raw(message.body) if text is not None else repr(message.body)
-    return fields
-
-
-def letter_document(letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter likewise: its message, and how it died."""
-    return {
-        "subscription": letter.subscription,
-        **document(letter.message),
-        "attempts": letter.attempts,
-        "died": moment(letter.died),
-        **msgspec.to_builtins(letter.failure),
-    }
 
 
 def print_json(value: Any) -> None:
@@ -70,7 +44,7 @@ def heading(message: Message) -> str:
 
 def show_body(message: Message) -> None:
     """The body, indented."""
-    text = _text(message.body)
+    text = json_text(message.body)
     shown = repr(message.body) if text is None else indented(text, coloured(sys.stdout))
     _block(shown)
 
@@ -81,17 +55,8 @@ def show_stack(letter: DeadLetter) -> None:
 
 def brief(message: Message) -> str:
     """The body in one line."""
-    text = _text(message.body)
+    text = json_text(message.body)
     return line(repr(message.body) if text is None else text.replace("\n", " "))
-
-
-def _text(body: bytes) -> str | None:
-    """A body as text; None where it is no JSON."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if is_json(text) else None
 
 
 def _block(text: str) -> None:

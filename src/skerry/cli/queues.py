@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import time
 
+from skerry.bus.documents import document, letter_document, moment, queue_document
 from skerry.bus.driver import DeadLetter, Driver, QueueInfo
 from skerry.bus.message import Message
 
 from .busplace import on_bus, queue_of, url_of
-from .messages import (
-    document,
-    heading,
-    letter_document,
-    line,
-    moment,
-    print_json,
-    show_body,
-    show_stack,
-)
+from .messages import heading, line, print_json, show_body, show_stack
 from .output import age, fail, note, several, table
 from .tails import is_left, is_tail
 
@@ -29,7 +21,7 @@ def ls(as_json: bool, bus: str, file: str) -> int:
     url = url_of(bus, file)
     queues = on_bus(url, lambda driver: driver.queues())
     if as_json:
-        print_json([_document(queue) for queue in queues])
+        print_json([queue_document(queue) for queue in queues])
         return 0
     if not queues:
         note("nobody has subscribed to anything yet; apps do when they start, with `skerry up`")
@@ -54,13 +46,6 @@ def _row(queue: QueueInfo, now: float) -> list[str]:
         "" if queue.oldest is None else age(now - queue.oldest),
         "" if queue.consumers is None else str(queue.consumers),
     ]
-
-
-def _document(queue: QueueInfo) -> dict[str, object]:
-    import msgspec
-
-    fields = msgspec.structs.asdict(queue)
-    return fields | {"oldest": None if queue.oldest is None else moment(queue.oldest)}
 
 
 def peek(

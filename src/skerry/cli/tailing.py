@@ -10,10 +10,11 @@ import asyncio
 import signal
 import time
 
+from skerry.bus.documents import document, moment
 from skerry.bus.driver import Driver, Subscription
 
 from .busplace import on_bus, url_of
-from .messages import brief, document, line, moment, print_line
+from .messages import brief, line, print_line
 from .output import note, paint
 from .tails import is_left, is_tail, tail_name
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from skerry.app import App
-from skerry.app.insight import StackView
 from skerry.core.errors import NotFound
-from skerry.stack.state import ClientState
+from skerry.stack.state import ClientState, StackView
 
 from .insights import Told
 from .recent import Rate

@@ -29,8 +29,8 @@ from skerry.telemetry.metrics import Metrics
 
 from . import channel as wire
 from .counted import Counted
-from .insights import Teller
 from .reports import Reporter
+from .telling import Teller
 
 
 class CannotLoad(Error):

@@ -21,7 +21,7 @@ from skerry.core.wire import JSON, Headers, Request, read_all
 from skerry.telemetry.metrics import Metrics, Snapshot, merge
 from skerry.transport.unix import UnixTransport
 
-from .insights import Teller
+from .telling import Teller
 
 EVERY = 1.0
 _TIMEOUT = 2.0

@@ -22,6 +22,7 @@ from skerry.core.wire import Request, Response
 from skerry.discovery.base import Discovery, Hub, Watch
 from skerry.discovery.static import EnvironmentDiscovery, StaticDiscovery
 from skerry.filters.balance import Balance, Candidate
+from skerry.filters.breaker import Breaker
 from skerry.filters.budget import RetryBudget
 from skerry.telemetry.metrics import Metrics
 from skerry.transport.base import Transport
@@ -30,7 +31,7 @@ from skerry.transport.loopback import SCHEME, Loopback, provided
 
 from .client import ClientSettings, Parts, client, describe
 from .rows import Row
-from .state import ClientState, target_state
+from .state import ClientState, TargetState
 
 
 class Connector:
@@ -167,7 +168,7 @@ class _Client:
         if self._parts is None:
             return None
         made = [balance for here in list(self._by_loop.values()) for balance in here.made]
-        found = [target_state(one) for balance in made for one in balance.instances]
+        found = [_target(one) for balance in made for one in balance.instances]
         budget = self._parts.budget
         return ClientState(self._app, round(budget.balance, 1), budget.reserve, found)
 
@@ -196,6 +197,17 @@ class _Client:
         else:
             here.remote = service
         return service
+
+
+def _target(candidate: Candidate) -> TargetState:
+    guard, latency = candidate.guard, candidate.latency
+    return TargetState(
+        id=candidate.address.id or candidate.address.url,
+        url=candidate.address.url,
+        breaker=guard.state if isinstance(guard, Breaker) else "",
+        in_flight=candidate.outstanding,
+        latency_ms=None if latency is None else round(latency * 1000, 1),
+    )
 
 
 class Connection:

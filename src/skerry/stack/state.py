@@ -1,11 +1,10 @@
-"""How the client stacks of a process are doing now: what people look at when calls fail."""
+"""What is told of stacks: of what they are made, and how those of clients are doing now."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from skerry.filters.balance import Candidate
-from skerry.filters.breaker import Breaker
+from .rows import Row
 
 
 class TargetState(Struct):
@@ -41,12 +40,15 @@ class ClientState(Struct):
     instances: list[TargetState]
 
 
-def target_state(candidate: Candidate) -> TargetState:
-    guard, latency = candidate.guard, candidate.latency
-    return TargetState(
-        id=candidate.address.id or candidate.address.url,
-        url=candidate.address.url,
-        breaker=guard.state if isinstance(guard, Breaker) else "",
-        in_flight=candidate.outstanding,
-        latency_ms=None if latency is None else round(latency * 1000, 1),
-    )
+class StackView(Struct):
+    """One stack, and everything that has the very same.
+
+    Attributes:
+        kind: ``server`` for endpoints, ``consumer`` for handlers, ``client`` for apps called.
+        names: of those.
+        rows: its slots, outermost first.
+    """
+
+    kind: str
+    names: list[str]
+    rows: list[Row]
