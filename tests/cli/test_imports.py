@@ -87,6 +87,8 @@ LINES = {
     "new app": "new app pilots",
     "init": "init greeter",
     "run": "run greeter",
+    "journey ls": "journey ls",
+    "journey run": "journey run",
     "doctor": "doctor",
     "completion": "completion bash",
     "version": "version",

@@ -49,6 +49,7 @@ _PATIENCE = 1.0  # seconds that an app may take for its contract, while somebody
 _APPS = ("APP", "A,B", "OTHER", "NAME|FILE|URL")
 _OPERATION = "APP.OPERATION"
 _SUBSCRIPTION, _TOPIC = "SUBSCRIPTION", "TOPIC"
+_JOURNEY = "JOURNEY"
 
 
 def completion(shell: str, words: list[str]) -> int:
@@ -136,6 +137,8 @@ def _named(settings: dict[str, Any], current: str, file: str) -> Iterable[str]:
         if metavar == _SUBSCRIPTION:
             return (queue.subscription for queue in queues)
         return (topic for queue in queues for topic in queue.topics)
+    if metavar == _JOURNEY:
+        return _journeys(file)
     return [one for one in settings.get("choices", ()) if one in SCRIPTS]
 
 
@@ -181,3 +184,15 @@ def _queues(file: str) -> list[Any]:
         return on_bus(url_of("", file), lambda driver: driver.queues(), _PATIENCE)
     except (Failed, Error, ControlError):
         return []
+
+
+def _journeys(file: str) -> Iterator[str]:
+    """The journeys beside the fleet's file, by their text."""
+    from skerry.journeys.find import FOLDER, names_below
+
+    from .place import fleet_file
+
+    try:
+        yield from names_below(fleet_file(file).parent / FOLDER)
+    except (Failed, OSError):
+        return

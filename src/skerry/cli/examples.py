@@ -82,6 +82,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": ("skerry init", "skerry init ../shop --overwrite"),
     "run": ("skerry run quotes.app:app", "skerry run app:app --port 0"),
     "doctor": ("skerry doctor",),
+    "journey ls": ("skerry journey ls", "skerry journey ls --path shop.journeys --json"),
+    "journey run": (
+        "skerry journey run",
+        "skerry journey run pay_tuition --repeat 10",
+        "skerry journey run --in-process",
+        "skerry journey run --url front=https://staging.example --json | jq '.[].trace'",
+    ),
     "completion": ("skerry completion bash", "skerry completion fish"),
     "version": ("skerry version --json",),
 }

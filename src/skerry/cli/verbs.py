@@ -28,6 +28,13 @@ _FROM = option(
     default=0,
     help="the version that is there; 0, none",
 )
+_IN = option(
+    "--path",
+    dest="paths",
+    metavar="PATH",
+    action="append",
+    help="a folder, file or module of journeys; else journeys/ beside fleet.toml",
+)
 _PATHS = option("paths", metavar="PATH", nargs="*", default=[], help="modules, or folders; .")
 
 VERBS: dict[str, Verb] = {
@@ -371,6 +378,31 @@ VERBS: dict[str, Verb] = {
         (_JSON, _FILE),
         "Exits with 1 when something must be done first.",
     ),
+    "journey ls": Verb(
+        "journeys:ls",
+        "show what journeys there are: acceptance tests across apps",
+        (_IN, _JSON, _FILE),
+    ),
+    "journey run": Verb(
+        "journeys:run",
+        "run journeys against the fleet, and show their steps",
+        (
+            option("names", metavar="JOURNEY", nargs="*", default=[], help="which; else all"),
+            _IN,
+            option(
+                "--url",
+                dest="urls",
+                metavar="APP=URL",
+                action="append",
+                help="where an app is; front=URL, the front door; may be given several times",
+            ),
+            switch("--in-process", help="run the apps of the fleet in this process, on empty data"),
+            option("--repeat", metavar="N", type=count, default=1, help="so many times each (1)"),
+            _JSON,
+            _FILE,
+        ),
+        "Exits with 1 when one of them has failed.",
+    ),
     "completion": Verb(
         "completion:completion",
         "print what lets a shell complete verbs, options and names of apps",
@@ -387,6 +419,7 @@ GROUPS = {
     "bus": "events: what waits, what is dead, what passes by",
     "client": "typed clients of apps and of other people's APIs",
     "contract": "what an app promises",
+    "journey": "acceptance tests across apps",
     "tables": "Skerry's own tables in an app's database: outbox, inbox, idempotency keys",
     "new": "the first files of a fleet, or of an app",
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -79,6 +81,24 @@ def has_journeys(file: Path) -> bool:
         return _DECLARED.search(file.read_text("utf-8")) is not None
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def names_below(folder: Path) -> Iterator[str]:
+    """The names of journeys in a folder, by their text: for whoever only wants to name one."""
+    for file in sorted(folder.rglob("*.py")):
+        if _may_have(file, folder):
+            with suppress(SyntaxError):
+                for node in ast.parse(file.read_text("utf-8")).body:
+                    if isinstance(node, ast.AsyncFunctionDef) and any(
+                        map(_says_so, node.decorator_list)
+                    ):
+                        yield node.name
+
+
+def _says_so(decorator: ast.expr) -> bool:
+    """Whether it is ``@journey``, called or not."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return (called.attr if isinstance(called, ast.Attribute) else ast.unparse(called)) == "journey"
 
 
 def _all(places: list[str]) -> Iterator[Journey]:
