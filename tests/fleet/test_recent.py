@@ -48,6 +48,19 @@ async def test_only_what_is_new_counts_and_a_restart_begins_at_zero() -> None:
     assert tally.recent.rate("consumer", "shop", route="other").per_second == 0
 
 
+def test_what_there_was_of_something_ends_with_its_process() -> None:
+    tally = Tally()
+    for name, value in {"shop-1": 3, "shop-2": 4}.items():
+        metrics = Metrics()
+        metrics.gauge("skerry_paused", handler="h").set(value)
+        metrics.counter("skerry_retries").add()
+        tally.report(name, metrics.snapshot())
+    assert [gauge["value"] for gauge in tally.all()["gauges"]] == [7]
+    tally.ended("shop-1")
+    assert [gauge["value"] for gauge in tally.all()["gauges"]] == [4]
+    assert [counter["value"] for counter in tally.all()["counters"]] == [2]
+
+
 async def test_attempts_are_looked_up_by_who_is_called() -> None:
     clock = ManualClock()
     recent, metrics = Recent(clock), Metrics()

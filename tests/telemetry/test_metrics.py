@@ -77,8 +77,44 @@ def test_snapshots_travel_as_json_and_add_up() -> None:
     assert [s["in_flight"] for s in merged["series"] if s["kind"] == "server"] == [6, 3]
     retries = [c for c in merged["counters"] if c["name"] == "skerry_retries"]
     assert [c["value"] for c in retries] == [21]
-    assert merge([]) == {"series": [], "counters": []}
+    assert merge([]) == {"series": [], "counters": [], "gauges": []}
     assert merge([merged]) == merged
+
+
+def test_gauges_are_what_there_is_now() -> None:
+    metrics = Metrics()
+    waiting = metrics.gauge("skerry_waiting", "What waits.", queue="a")
+    assert metrics.gauge("skerry_waiting", queue="a") is waiting
+    assert metrics.snapshot()["gauges"] == []  # nobody has said yet
+    waiting.set(3)
+    waiting.set(2)
+    (found,) = metrics.snapshot()["gauges"]
+    assert (found["value"], found["labels"]) == (2, {"queue": "a"})
+    waiting.set(None)
+    assert "skerry_waiting" not in metrics.prometheus()
+
+
+def test_gauges_are_added_up_or_are_the_highest() -> None:
+    snapshots = []
+    for paused, oldest in [(1, 2.5), (0, 7.0), (1, 4.0)]:
+        metrics = Metrics()
+        metrics.gauge("skerry_paused", merge="sum", handler="h").set(paused)
+        metrics.gauge("skerry_oldest_seconds", merge="max", handler="h").set(oldest)
+        snapshots.append(json.loads(json.dumps(metrics.snapshot())))
+    older = {"series": [], "counters": []}  # of a release that had no gauges
+    merged = merge([older, *snapshots])
+    assert {g["name"]: g["value"] for g in merged["gauges"]} == {
+        "skerry_paused": 2,
+        "skerry_oldest_seconds": 7.0,
+    }
+    assert merge([merged, older]) == merged
+
+
+def test_too_many_gauges_are_left_out() -> None:
+    metrics = Metrics(limit=3)
+    for n in range(50):
+        metrics.gauge("skerry_things", thing=str(n)).set(n)
+    assert [g["value"] for g in metrics.snapshot()["gauges"]] == [0, 1, 2]
 
 
 def test_quantiles_leave_out_what_callers_gave_up() -> None:
@@ -92,6 +128,8 @@ def test_quantiles_leave_out_what_callers_gave_up() -> None:
 @pytest.mark.parametrize("openmetrics", [False, True])
 def test_parsers_of_others_read_the_exposition(openmetrics: bool) -> None:
     metrics = some(NASTY)
+    metrics.gauge("skerry_oldest_seconds", "How\nold.", app=NASTY).set(1.25e-7)
+    metrics.gauge("skerry_bare").set(12)
     text = metrics.openmetrics() if openmetrics else metrics.prometheus()
     parse = openmetrics_families if openmetrics else prometheus_families
     families = {family.name: family for family in parse(text)}
@@ -119,6 +157,10 @@ def test_parsers_of_others_read_the_exposition(openmetrics: bool) -> None:
         ("skerry_retries_total", {"app": NASTY}, 7)
     ]
     assert [s.value for s in families["skerry_plain"].samples] == [1]
+    oldest = families["skerry_oldest_seconds"]
+    assert (oldest.type, oldest.documentation) == ("gauge", "How\nold.")
+    assert [(s.labels, s.value) for s in oldest.samples] == [({"app": NASTY}, 1.25e-7)]
+    assert [s.value for s in families["skerry_bare"].samples] == [12]
 
 
 def test_buckets_are_cumulative_and_end_at_the_count() -> None:

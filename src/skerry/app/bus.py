@@ -26,6 +26,7 @@ from skerry.core.service import Service
 from skerry.telemetry.metrics import Metrics
 
 from .handlers import Handler
+from .levels import Levels
 
 log = logging.getLogger("skerry.bus")
 
@@ -52,6 +53,7 @@ class Keeping(Protocol):
     @property
     def trouble(self) -> str | None: ...
     def start(self) -> None: ...
+    async def waiting(self) -> tuple[int, float]: ...
     async def stop(self, patience: float, /) -> None: ...
 
 
@@ -75,6 +77,7 @@ class Bus:
         self._scheduler: Scheduler | None = None
         self._kept: Keeping | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._trouble: str | None = "the broker has not been reached yet"
         self._started = False
 
@@ -161,6 +164,14 @@ class Bus:
             self._scheduler.start()
         if self._kept is not None:
             self._kept.start()
+        levels = Levels(
+            self._app,
+            self.driver,
+            [consumer.subscription.name for consumer in self._consumers],
+            None if self._kept is None else self._kept.waiting,
+            self._metrics,
+        )
+        self._looking = asyncio.create_task(levels.watch(), context=contextvars.Context())
         self._trouble, self._started = None, True
 
     async def health(self) -> str | None:
@@ -181,9 +192,10 @@ class Bus:
 
         What is published goes on being published, for the requests that are answered meanwhile.
         """
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.wait([self._opening])
+        for task in (self._opening, self._looking):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         if self._scheduler is not None:
             await self._scheduler.stop()
         await asyncio.gather(*(consumer.stop(patience) for consumer in self._consumers))

@@ -59,6 +59,10 @@ class Kept:
             tidy(self._app, "inbox", Inbox(self._database).clean), context=contextvars.Context()
         )
 
+    async def waiting(self) -> tuple[int, float]:
+        """How many events wait in the outbox, and the seconds since the oldest was composed."""
+        return await self._relay.waiting()
+
     async def stop(self, patience: float) -> None:
         if self._cleaning is not None:
             self._cleaning.cancel()

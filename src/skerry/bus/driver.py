@@ -15,7 +15,7 @@ driver promises:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -86,6 +86,8 @@ class QueueInfo(Struct, frozen=True):
         dead: buried.
         oldest: Unix seconds of the oldest that waits; None if none does.
         consumers: who takes from it now, as far as the broker knows.
+        whole: False where the broker does not tell what is delayed, leased or oldest: then
+            those are what this process knows of itself.
     """
 
     subscription: str
@@ -96,6 +98,7 @@ class QueueInfo(Struct, frozen=True):
     dead: int
     oldest: float | None = None
     consumers: int | None = None
+    whole: bool = True
 
 
 class LeaseLost(Error):
@@ -181,8 +184,8 @@ class Driver(Protocol):
         """
         ...
 
-    async def queues(self) -> list[QueueInfo]:
-        """The state of every subscription there is."""
+    async def queues(self, names: Collection[str] | None = None) -> list[QueueInfo]:
+        """The state of every subscription there is, or of those of ``names`` that there are."""
         ...
 
     async def peek(self, subscription: str, limit: int = 20) -> list[Message]:

@@ -19,7 +19,7 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -230,8 +230,8 @@ class Embedded:
         self._writer.socket = self._socket.path
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read_socket)
 
-    async def queues(self) -> list[QueueInfo]:
-        return await self._read(embedded_read.queues)
+    async def queues(self, names: Collection[str] | None = None) -> list[QueueInfo]:
+        return await self._read(embedded_read.queues, names)
 
     async def peek(self, subscription: str, limit: int = 20) -> list[Message]:
         return await self._read(embedded_read.peek, subscription, limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Collection
 
 from msgspec import json
 
@@ -17,9 +18,9 @@ _message = json.Decoder(Message).decode
 _failure = json.Decoder(Failure).decode
 
 
-def queues(connection: sqlite3.Connection) -> list[QueueInfo]:
+def queues(connection: sqlite3.Connection, names: Collection[str] | None) -> list[QueueInfo]:
     rows = connection.execute("SELECT id, name FROM subscription ORDER BY name").fetchall()
-    return [_queue(connection, number, name) for number, name in rows]
+    return [_queue(connection, number, n) for number, n in rows if names is None or n in names]
 
 
 def _queue(connection: sqlite3.Connection, number: int, name: str) -> QueueInfo:

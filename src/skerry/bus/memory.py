@@ -7,7 +7,7 @@ It passes the suite that real brokers pass. What it promises holds for as long a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -151,7 +151,7 @@ class Memory:
         times = [e.holder.expires if e.holder else e.due for e in queue.entries]
         return min((t - now for t in times if t > now), default=1.0)
 
-    async def queues(self) -> list[QueueInfo]:
+    async def queues(self, names: Collection[str] | None = None) -> list[QueueInfo]:
         self.broker.check()
         now = self.broker.clock.now()
         return [
@@ -165,6 +165,7 @@ class Memory:
                 oldest=min((e.message.time for e in queue.entries), default=None),
             )
             for name, queue in sorted(self.broker.queues.items())
+            if names is None or name in names
         ]
 
     async def peek(self, subscription: str, limit: int = 20) -> list[Message]:

@@ -20,7 +20,7 @@ import asyncio
 import contextlib
 import heapq
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -200,9 +200,15 @@ class RabbitMQ:
 
     # -- what there is ------------------------------------------------------------------------
 
-    async def queues(self) -> list[QueueInfo]:
-        entries = await self._topology.all()
-        return [await self._info(name, entry) for name, entry in sorted(entries.items())]
+    async def queues(self, names: Collection[str] | None = None) -> list[QueueInfo]:
+        entries = self._topology.entries
+        if names is None or not entries.keys() >= {*names}:
+            entries = await self._topology.all()
+        return [
+            await self._info(name, entry)
+            for name, entry in sorted(entries.items())
+            if names is None or name in names
+        ]
 
     async def _info(self, name: str, entry: Entry) -> QueueInfo:
         counts = [await self._counts(queue) for queue in queues_of(name, entry)]
@@ -219,6 +225,7 @@ class RabbitMQ:
             leased=sum(intake.out for intake in mine),
             dead=dead,
             consumers=max(consumers for _, consumers in counts),
+            whole=False,
         )
 
     async def _counts(self, queue: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from skerry.bus.attempt import Attempt, Paused
 from skerry.core.clock import Clock, system
 from skerry.core.errors import BreakerOpen, BusUnavailable, CallError, ConnectError, NoInstance
 from skerry.core.service import Service
+from skerry.telemetry.metrics import Metrics
 
 _NOBODY_THERE = (BreakerOpen, NoInstance, ConnectError, BusUnavailable)
 
@@ -27,9 +28,20 @@ class Pause:
     """
 
     def __init__(
-        self, handler: str, first: float = 1.0, longest: float = 30.0, clock: Clock = system
+        self,
+        handler: str,
+        first: float = 1.0,
+        longest: float = 30.0,
+        *,
+        metrics: Metrics | None = None,
+        clock: Clock = system,
     ) -> None:
-        self._handler = handler
+        self._gauge = (metrics or Metrics()).gauge(
+            "skerry_handler_paused",
+            "Instances in which a handler is paused, because nobody answers whom it calls.",
+            handler=handler,
+        )
+        self._gauge.set(0)
         self._first = first
         self._longest = longest
         self._clock = clock
@@ -56,15 +68,21 @@ class Pause:
         except _NOBODY_THERE as error:
             raise self._begin(error) from error
         except Exception:
-            self._pause = 0.0  # whatever is wrong, it is not that nobody is there
+            self._go_on()  # whatever is wrong, it is not that nobody is there
             raise
-        self._pause = 0.0
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._pause:
+            self._pause = 0.0
+            self._gauge.set(0)
 
     def _begin(self, error: CallError) -> Paused:
         now = self._clock.now()
         if now >= self._until:  # of those that failed together, the first says how long
             self._pause = min(self._longest, self._pause * 2 or self._first)
             self._until = now + self._pause
+            self._gauge.set(1)
         return Paused(max(0.0, self._until - now))
 
     def __repr__(self) -> str:

@@ -51,7 +51,7 @@ def consumer_stack(
             "above the inbox, which counts attempts: a paused handler makes none; below "
             "concurrency, so that a pause is noticed by those whose turn it is",
             below=("lease", "concurrency"),
-            filter=Pause(handler, clock=clock),
+            filter=Pause(handler, metrics=metrics, clock=clock),
         ),
         Slot(
             "inbox",

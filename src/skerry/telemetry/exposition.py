@@ -6,7 +6,8 @@ line; one writer serves both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from .histogram import UNIT, Histogram
@@ -40,8 +41,9 @@ def text(snapshot: Mapping[str, Any], *, openmetrics: bool = False) -> str:
         series = [one for one in snapshot["series"] if one["kind"] == kind]
         if series:
             lines += _histograms(f"{family}_duration_seconds", subject, series)
-            lines += _gauges(f"{family}s_in_flight", subject, series)
+            lines += _in_flight(f"{family}s_in_flight", subject, series)
     lines += _counters(snapshot["counters"], openmetrics)
+    lines += _gauges(snapshot.get("gauges", ()))
     if openmetrics:
         lines.append("# EOF")
     return "\n".join(lines) + "\n"
@@ -63,24 +65,43 @@ def _histograms(name: str, subject: str, series: list[Mapping[str, Any]]) -> Ite
             yield f"{name}_count{{{labels}}} {histogram.count}"
 
 
-def _gauges(name: str, subject: str, series: list[Mapping[str, Any]]) -> Iterator[str]:
+def _in_flight(name: str, subject: str, series: list[Mapping[str, Any]]) -> Iterator[str]:
     yield f"# HELP {name} {subject}: how many are under way."
     yield f"# TYPE {name} gauge"
     for one in series:
         yield f"{name}{{{_labels(_names(one))}}} {one['in_flight']}"
 
 
-def _counters(counters: list[Mapping[str, Any]], openmetrics: bool) -> Iterator[str]:
-    seen = ""
-    for counter in sorted(counters, key=lambda c: (c["name"], sorted(c["labels"].items()))):
-        name = counter["name"]
-        if name != seen:
-            seen, family = name, name if openmetrics else f"{name}_total"
-            if counter["help"]:
-                yield f"# HELP {family} {_escape_help(counter['help'])}"
-            yield f"# TYPE {family} counter"
-        labels = f"{{{_labels(counter['labels'])}}}" if counter["labels"] else ""
-        yield f"{name}_total{labels} {counter['value']}"
+def _counters(counters: Iterable[Mapping[str, Any]], openmetrics: bool) -> Iterator[str]:
+    for name, same in _by_name(counters):
+        yield from _head(name if openmetrics else f"{name}_total", same[0]["help"], "counter")
+        for counter in same:
+            yield f"{name}_total{_braces(counter['labels'])} {counter['value']}"
+
+
+def _gauges(gauges: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for name, same in _by_name(gauges):
+        yield from _head(name, same[0]["help"], "gauge")
+        for gauge in same:
+            yield f"{name}{_braces(gauge['labels'])} {float(gauge['value'])!r}"
+
+
+def _by_name(
+    metrics: Iterable[Mapping[str, Any]],
+) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    ordered = sorted(metrics, key=lambda m: (m["name"], sorted(m["labels"].items())))
+    for name, same in groupby(ordered, key=lambda m: str(m["name"])):
+        yield name, list(same)
+
+
+def _head(family: str, help: str, kind: str) -> Iterator[str]:
+    if help:
+        yield f"# HELP {family} {_escape_help(help)}"
+    yield f"# TYPE {family} {kind}"
+
+
+def _braces(labels: Mapping[str, str]) -> str:
+    return f"{{{_labels(labels)}}}" if labels else ""
 
 
 def _names(series: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""What a process counts: calls by outcome and duration, calls under way, and named events.
+"""What a process counts: calls by outcome and duration, calls under way, named events, and how
+much there is of something just now.
 
 Recording is what every request pays for, so it is one method on an object that its filter has
 looked up before. Everything else works on *snapshots*, plain JSON values that travel from the
@@ -15,9 +16,11 @@ from .histogram import Histogram
 from .outcome import OUTCOMES, group_of
 
 Kind = Literal["server", "client", "attempt", "consumer"]
+Merge = Literal["sum", "max"]
 Snapshot: TypeAlias = dict[str, Any]
 """``{"series": [{"kind", "app", "route", "peer", "in_flight", "outcomes": {"2xx": histogram}}],
-"counters": [{"name", "help", "labels": {}, "value"}]}``; see ``Histogram.document``."""
+"counters": [{"name", "help", "labels": {}, "value"}],
+"gauges": [{"name", "help", "labels": {}, "value", "merge"}]}``; see ``Histogram.document``."""
 
 OVERFLOW = "_overflow"
 """The route and peer of everything that came after the registry was full."""
@@ -78,18 +81,39 @@ class Counter:
         self.value += n
 
 
+class Gauge:
+    """How much there is of something: what rises and falls.
+
+    Attributes:
+        value: None while nobody knows; then it is shown nowhere.
+        merge: what several processes' values are together: ``sum`` where each has its own,
+            ``max`` where all look at the same thing.
+    """
+
+    __slots__ = ("help", "labels", "merge", "name", "value")
+
+    def __init__(self, name: str, help: str, labels: Mapping[str, str], merge: Merge) -> None:
+        self.name, self.help, self.labels, self.merge = name, help, dict(labels), merge
+        self.value: float | None = None
+
+    def set(self, value: float | None) -> None:
+        self.value = value
+
+
 class Metrics:
     """Everything one process counts. One per process, or per app where several share one.
 
     Args:
-        limit: how many series, and how many counters, are kept apart. What comes after them is
-            counted together under ``OVERFLOW``: a mistake in naming must not fill the memory.
+        limit: how many series, how many counters and how many gauges are kept apart. What comes
+            after them is counted together under ``OVERFLOW``, or, of gauges, not at all: a
+            mistake in naming must not fill the memory.
     """
 
     def __init__(self, limit: int = 2_000) -> None:
         self._limit = limit
         self._series: dict[tuple[Kind, str, str, str], Series] = {}
-        self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}
+        self._counters: dict[_Key, Counter] = {}
+        self._gauges: dict[_Key, Gauge] = {}
 
     def series(self, kind: Kind, app: str, route: str = "", peer: str = "") -> Series:
         """The series of these names; always the same object.
@@ -117,15 +141,31 @@ class Metrics:
             name: in the style of Prometheus, without ``_total``: ``skerry_retries``.
             help: what it counts, in a sentence.
         """
-        key = (name, tuple(sorted(labels.items())))
+        key = _key(name, labels)
         found = self._counters.get(key)
         if found is None:
             if len(self._counters) >= self._limit:
                 labels = dict.fromkeys(labels, OVERFLOW)
-                key = (name, tuple(sorted(labels.items())))
+                key = _key(name, labels)
                 found = self._counters.get(key)
             if found is None:
                 found = self._counters[key] = Counter(name, help, labels)
+        return found
+
+    def gauge(self, name: str, help: str = "", merge: Merge = "sum", **labels: str) -> Gauge:
+        """The gauge of this name and these labels; always the same object.
+
+        Args:
+            name: in the style of Prometheus, with its unit: ``skerry_outbox_oldest_seconds``.
+            help: what it says, in a sentence.
+            merge: see ``Gauge``.
+        """
+        key = _key(name, labels)
+        found = self._gauges.get(key)
+        if found is None:
+            found = Gauge(name, help, labels, merge)
+            if len(self._gauges) < self._limit:
+                self._gauges[key] = found
         return found
 
     def __iter__(self) -> Iterator[Series]:
@@ -139,6 +179,12 @@ class Metrics:
                 {"name": c.name, "help": c.help, "labels": dict(c.labels), "value": c.value}
                 for c in list(self._counters.values())
             ],
+            "gauges": [
+                {"name": g.name, "help": g.help, "labels": dict(g.labels)}
+                | {"value": g.value, "merge": g.merge}
+                for g in list(self._gauges.values())
+                if g.value is not None
+            ],
         }
 
     def prometheus(self) -> str:
@@ -150,10 +196,18 @@ class Metrics:
         return exposition.text(self.snapshot(), openmetrics=True)
 
 
+_Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def _key(name: str, labels: Mapping[str, str]) -> _Key:
+    return name, tuple(sorted(labels.items()))
+
+
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     """One snapshot as if one process had counted it all; exact, in whatever order."""
     series: dict[tuple[str, ...], dict[str, Any]] = {}
-    counters: dict[tuple[Any, ...], dict[str, Any]] = {}
+    counters: dict[_Key, dict[str, Any]] = {}
+    gauges: dict[_Key, dict[str, Any]] = {}
     for snapshot in snapshots:
         for one in snapshot["series"]:
             key = (one["kind"], one["app"], one["route"], one["peer"])
@@ -163,11 +217,21 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
                 histogram = into["outcomes"].setdefault(name, Histogram())
                 histogram.add(Histogram.of(document))
         for counter in snapshot["counters"]:
-            label_key = (counter["name"], *sorted(counter["labels"].items()))
-            counters.setdefault(label_key, {**counter, "value": 0})["value"] += counter["value"]
+            same = counters.setdefault(
+                _key(counter["name"], counter["labels"]), {**counter, "value": 0}
+            )
+            same["value"] += counter["value"]
+        for gauge in snapshot.get("gauges", ()):  # which instances of older releases do not have
+            level = gauges.setdefault(_key(gauge["name"], gauge["labels"]), {**gauge, "value": 0})
+            values = level["value"], gauge["value"]
+            level["value"] = max(values) if gauge["merge"] == "max" else sum(values)
     for one in series.values():
         one["outcomes"] = {name: h.document() for name, h in one["outcomes"].items()}
-    return {"series": list(series.values()), "counters": list(counters.values())}
+    return {
+        "series": list(series.values()),
+        "counters": list(counters.values()),
+        "gauges": list(gauges.values()),
+    }
 
 
 def quantile(snapshot: Snapshot, q: float, **where: str) -> float | None:

@@ -171,6 +171,9 @@ class Letters(Suite):
         found = await info(driver, subscription)
         assert found is not None
         assert found.oldest is None
+        other = await subscribe()
+        named = [found.subscription for found in await driver.queues([other.name, "nobody.is"])]
+        assert named == [other.name]
         sent = [replace(one(topic), time=1_700_000_000.0 + n) for n in range(5)]
         await driver.publish(sent)
         await driver.publish([one(topic)], delay=LONG)
