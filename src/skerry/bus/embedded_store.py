@@ -195,11 +195,15 @@ class Store:
         and is to register again."""
         if self.one("SELECT 1 FROM consumer WHERE id = ?", claim.consumer) is None:
             return Taken([], more=False)
-        self._fall_due(claim.subscription)
+        next_time = self._next(claim.subscription)
+        if next_time is not None and next_time <= self.now:
+            self._fall_due(claim.subscription)
+            next_time = self._next(claim.subscription)
         count, rows, attempts, data = self._read_ready(claim.subscription, claim.want)
         claimed: list[Claimed] = []
         if count:
             until = self.now + claim.seconds
+            next_time = until if next_time is None else min(next_time, until)
             numbers = _numbers(rows)
             self.run(
                 f"UPDATE entry SET state = {LEASED}, at = ?, attempts = attempts + 1, lease = ? "
@@ -218,7 +222,7 @@ class Store:
             "WHERE id = ?3 AND (waiting IS NULL) <> ?1",
             (more, self.now, claim.consumer),
         )
-        return Taken(claimed, more, None if more else self._next(claim.subscription))
+        return Taken(claimed, more, None if more else next_time)
 
     def _read_ready(self, subscription: int, want: int) -> tuple[int, str, str, bytes]:
         """The first that may be taken, as JSON: their rows, attempts and messages."""
@@ -260,6 +264,7 @@ class Store:
             self.run(f"DELETE FROM later WHERE id IN ({_marks(late)})", [row[0] for row in late])
 
     def _next(self, subscription: int) -> float | None:
+        """When the first of what waits for its time falls due."""
         times = self.one(
             f"""
             SELECT (SELECT min(at) FROM entry WHERE subscription = ?1 AND state = {WAITING}),

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Literal
 
 from skerry.core.errors import BusUnavailable, Unconfirmed
@@ -86,8 +87,8 @@ class Writer:
         self._wake = wake
         self._departed = departed
         self._loop = asyncio.get_running_loop()
-        self._ready = threading.Condition()
-        self._queue: list[Op] = []
+        self._asked: SimpleQueue[Sequence[Op]] = SimpleQueue()
+        self._left: list[Op] = []
         self._stopping = False
         self._file = File(path)
         self._sender = Sender()
@@ -96,15 +97,12 @@ class Writer:
         self._thread.start()
 
     def submit(self, ops: Sequence[Op]) -> None:
-        with self._ready:
-            self._queue += ops
-            self._ready.notify()
+        self._asked.put(ops)
 
     def stop(self) -> None:
         """Do what is queued, let go of the file and end. Blocks for as long as that takes."""
-        with self._ready:
-            self._stopping = True
-            self._ready.notify()
+        self._stopping = True
+        self._asked.put(())
         self._thread.join()
 
     def abandon(self) -> None:
@@ -113,19 +111,22 @@ class Writer:
 
     def _work(self) -> None:
         try:
-            while True:
-                with self._ready:
-                    while not self._queue and not self._stopping:
-                        self._ready.wait()
-                    ops = self._queue[:_LARGEST_GROUP]
-                    del self._queue[:_LARGEST_GROUP]
-                if not ops:
-                    return
+            while ops := self._next_group():
                 ops.sort(key=lambda op: op.turn)
                 self._carry_out(ops)
         finally:
             self._sender.close()
             self._file.close()
+
+    def _next_group(self) -> list[Op]:
+        """What has been asked for by now; waits until there is something, or all is over."""
+        ops = self._left
+        while not (ops or (self._stopping and self._asked.empty())):
+            ops += self._asked.get()
+        while len(ops) < _LARGEST_GROUP and not self._asked.empty():
+            ops += self._asked.get()
+        self._left = ops[_LARGEST_GROUP:]
+        return ops[:_LARGEST_GROUP]
 
     def _carry_out(self, ops: list[Op]) -> None:
         try:
