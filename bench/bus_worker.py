@@ -1,6 +1,7 @@
 """One process on a bus: publishes, consumes, or both, between two moments of one clock.
 
-``python -m bench.bus_worker JSON``, where the JSON is a ``Task``; prints a ``Result``.
+``python -m bench.bus_worker JSON``, where the JSON is a ``Task``, says ``ready`` when it is, is
+told when to begin, and prints a ``Result``. So nobody is measured while others still start.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from . import machine
 
 TOPIC = "payments.settled"
 WARM_UP = 0.5  # seconds that do not count
-_START = 1.5  # seconds that a process may need until it is connected
+_SOON = 0.2  # seconds until all have heard when to begin
 BODY = (
     b'{"payment_id":"p-0123456789","amount":"1234.56","currency":"EUR","school":"s-4711",'
     b'"payer":"Jana Novotna","reference":"tuition, spring term","settled_at":"2026-02-27"}'
@@ -38,7 +39,8 @@ class Task(Struct):
         in_flight: calls at a time.
         pause: seconds between them.
         prefetch: 0 for a process that only publishes.
-        begin: and ``end``, on the clock that all processes share (``time.monotonic``).
+        seconds: that count.
+        begin: on the clock that all processes share (``time.monotonic``); told last.
     """
 
     broker: str
@@ -48,8 +50,12 @@ class Task(Struct):
     in_flight: int = 1
     pause: float = 0.0
     prefetch: int = 0
+    seconds: float = 0.0
     begin: float = 0.0
-    end: float = 0.0
+
+    @property
+    def end(self) -> float:
+        return self.begin + self.seconds
 
 
 class Result(Struct):
@@ -73,18 +79,32 @@ def driver_of(task: Task) -> Driver:
 
 def run_all(tasks: Sequence[tuple[Task, int | None]], seconds: float) -> tuple[list[Result], float]:
     """Run each in a process of its own, on its core; their results, and the time counted."""
-    begin = time.monotonic() + _START + 0.1 * len(tasks) + WARM_UP
     processes = []
     for task, core in tasks:
-        task.begin, task.end = begin, begin + seconds
+        task.seconds = seconds
         command = [sys.executable, "-m", "bench.bus_worker", json.encode(task).decode()]
         pinned = ["taskset", "-c", str(core)] if core is not None else []
         processes.append(
-            subprocess.Popen([*pinned, *command], cwd=machine.ROOT, stdout=subprocess.PIPE)
+            subprocess.Popen(
+                [*pinned, *command],
+                cwd=machine.ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         )
+    for process in processes:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"{process.args!r} failed")
+    begin = f"{time.monotonic() + _SOON + WARM_UP}\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(begin)
+        process.stdin.flush()
     results = []
     for process in processes:
-        output, _ = process.communicate(timeout=_START + seconds + 60)
+        output, _ = process.communicate(timeout=seconds + 60)
         if process.returncode:
             raise RuntimeError(f"{process.args!r} failed")
         results.append(json.decode(output, type=Result))
@@ -98,6 +118,8 @@ async def work(task: Task) -> Result:
     jobs = []
     if task.prefetch:
         jobs.append(asyncio.create_task(consume(driver, task, result)))
+    print("ready", flush=True)
+    task.begin = float(await asyncio.to_thread(sys.stdin.readline))
     await asyncio.sleep(max(0.0, task.begin - WARM_UP - time.monotonic()))
     if task.batch:
         jobs += [
