@@ -34,7 +34,7 @@ from .ledger import ROLES
 from .links import Link, Server
 from .processes import Process, Zygote
 
-PAUSE = {"embedded": 2.0, "rabbitmq": 4.5}
+PAUSE = {"embedded": 2.0, "rabbitmq": 3.5}
 """Seconds: longer than a lease; RabbitMQ gives a silent connection up after two heartbeats."""
 
 INSTANCES = {"payments": 2, "ledger": 2, "audit": 1}
@@ -45,6 +45,7 @@ QUIET = 40.0
 """Seconds in which there is nothing left to do."""
 
 RESTARTED = 60.0
+REACHED = 10.0
 
 _DAY = 86_400.0
 
@@ -56,6 +57,14 @@ class Outcome:
     cell: Cell
     problems: list[str]
     seconds: float
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What is broken in the processes (see ``sabotage``), and how long to wait for quiet then."""
+
+    what: str = ""
+    quiet: float = QUIET
 
 
 @dataclass
@@ -107,7 +116,7 @@ class Lane:
     """See ``lane``."""
 
     def __init__(
-        self, driver: str, database: str, folder: Path, zygote: Zygote, sabotage: str
+        self, driver: str, database: str, folder: Path, zygote: Zygote, broken: Broken
     ) -> None:
         self.driver = driver
         self.database = database
@@ -115,7 +124,7 @@ class Lane:
         self.keep = False
         self._folder = folder
         self._zygote = zygote
-        self._sabotage = sabotage
+        self._broken = broken
         self._servers: dict[str, Server] = {}
         self._urls: dict[str, str] = {}
         self._links: dict[str, Link] = {}
@@ -159,7 +168,7 @@ class Lane:
             fleet.processes[role], fleet.clients[role] = [], []
             for number in range(INSTANCES[role]):
                 port = free_port()
-                site = Site(role, name, port, bus, theirs, generation, self._sabotage, ticks)
+                site = Site(role, name, port, bus, theirs, generation, self._broken.what, ticks)
                 log = folder / f"{role}-{number}.log"
                 process = Process(self._zygote, "site", site, log)
                 await process.start()
@@ -258,7 +267,7 @@ class Lane:
             died = await self._call(plan)
             answers += read_answers(Path(plan.answers))
             reached = once / cell.point
-            await _until(reached.exists, 10.0, f"{cell.point} was not reached")
+            await _until(reached.exists, REACHED, f"{cell.point} was not reached")
             await _until(said.is_over, RESTARTED, f"{cell.fault} has taken too long")
             expected = Expected(cell, name, payments, answers, times)
             problems = await self._settled(fleet, expected)
@@ -361,13 +370,16 @@ class Lane:
         What the broker holds for a connection that was cut cannot be seen, so that all must be
         done as well as quiet.
         """
-        deadline = time.monotonic() + QUIET
+        deadline = time.monotonic() + self._broken.quiet
         while True:
+            last = time.monotonic() > deadline
             try:
-                problems = await self.unrest(fleet) or await self.judge(fleet, expected)
+                problems = await self.unrest(fleet)
+                if last or not problems:
+                    problems += await self.judge(fleet, expected)
             except (CallError, DBAPIError) as error:  # what was killed is not quite there again
                 problems = [str(error)]
-            if not problems or time.monotonic() > deadline:
+            if last or not problems:
                 return problems
             await asyncio.sleep(0.05)
 
@@ -394,7 +406,7 @@ class Lane:
 
 @asynccontextmanager
 async def lane(
-    driver: str, database: str, zygote: Zygote, sabotage: str = ""
+    driver: str, database: str, zygote: Zygote, broken: Broken | None = None
 ) -> AsyncIterator[Lane]:
     """A lane with its servers started; its folder stays if anything went wrong in it.
 
@@ -402,7 +414,7 @@ async def lane(
         BackingError: a server that it needs is not installed.
     """
     folder = _folder()
-    made = Lane(driver, database, folder, zygote, sabotage)
+    made = Lane(driver, database, folder, zygote, broken or Broken())
     try:
         await made.open()
         yield made

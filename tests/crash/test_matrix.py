@@ -1,0 +1,73 @@
+"""A selection of the crash matrix: every two of its values are together in some experiment.
+
+``SKERRY_CRASH_SEED`` chooses another; ``python -m bench crash`` tries them all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from bench.crash.cells import Cell, every, pairwise
+from bench.crash.lane import Broken
+from bench.crash.matrix import run
+
+INSTALL = "apt-get install postgresql rabbitmq-server"
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)  # a driver whose broker is killed has much to say
+    yield
+    logging.disable(logging.NOTSET)
+
+
+async def test_a_selection_of_the_crash_matrix() -> None:
+    seed = int(os.environ.get("SKERRY_CRASH_SEED", "1"))
+    cells = pairwise(every(), seed)
+    said: list[str] = []
+    outcomes = await run(cells, said.append)
+    failed = [f"{it.cell}: {'; '.join(it.problems)}" for it in outcomes if it.problems]
+    assert not failed, f"SKERRY_CRASH_SEED={seed}:\n" + "\n".join(failed)
+    assert any(it.cell.driver == "embedded" for it in outcomes)
+    if len(outcomes) < len(cells):
+        left_out = [line for line in said if "left out" in line]
+        pytest.skip(f"{'; '.join(left_out)}; for the rest: {INSTALL}")
+
+
+@pytest.mark.parametrize(
+    ("what", "cell", "said"),
+    [
+        (
+            "inbox",
+            Cell("consumer.after_commit", "kill", "retry", "embedded", "sqlite"),
+            "was done 2 times",
+        ),
+        (
+            "fence",
+            Cell("consumer.after_claim", "pause", "retry", "embedded", "sqlite"),
+            "was done 2 times",
+        ),
+        (
+            "confirm",
+            Cell("driver.before_publish", "cut", "retry", "rabbitmq", "sqlite"),
+            "was lost",
+        ),
+    ],
+)
+async def test_what_is_broken_is_found(what: str, cell: Cell, said: str) -> None:
+    """The test of the test: without any one of these, the ledger does not balance."""
+    outcomes = await run([cell], lambda line: None, Broken(what, quiet=6.0))
+    if not outcomes:
+        pytest.skip(f"no RabbitMQ here: {INSTALL}")
+    assert said in "; ".join(outcomes[0].problems)
+
+
+async def test_a_point_that_is_not_reached_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.crash.lane.REACHED", 1.0)
+    monkeypatch.setattr("bench.crash.lane.DEAD", ())  # so nothing dies
+    cell = Cell("consumer.after_bury", "kill", "retry", "embedded", "sqlite")
+    (outcome,) = await run([cell], lambda line: None)
+    assert "consumer.after_bury was not reached" in outcome.problems[0]
