@@ -25,6 +25,7 @@ _FAMILIES = {
     "client": ("skerry_client_request", "Calls to other apps, retries included"),
     "attempt": ("skerry_client_attempt", "Single attempts at calling other apps"),
     "consumer": ("skerry_handler_attempt", "Attempts of handlers at events"),
+    "journey": ("skerry_journey", "Runs of journeys and, where peer is one, their steps"),
 }
 
 

@@ -15,7 +15,7 @@ from . import exposition
 from .histogram import Histogram
 from .outcome import OUTCOMES, group_of
 
-Kind = Literal["server", "client", "attempt", "consumer"]
+Kind = Literal["server", "client", "attempt", "consumer", "journey"]
 Merge = Literal["sum", "max"]
 Snapshot: TypeAlias = dict[str, Any]
 """``{"series": [{"kind", "app", "route", "peer", "in_flight", "outcomes": {"2xx": histogram}}],
