@@ -64,7 +64,7 @@ async def _place(where: Where) -> AsyncIterator[Place]:
             async with fleet_inside(load(where.inside), Path(folder)) as place:
                 yield place
         return
-    place = await reach(where.urls, where.control)
+    place = reach(where.urls, where.control)
     try:
         yield place
     finally:

@@ -78,7 +78,7 @@ class Window:
         return browser
 
     async def _context(self, browser: Any) -> Any:
-        context = await browser.new_context(base_url=self._place.front or None)
+        context = await browser.new_context(base_url=await self._place.front() or None)
         await context.route(self._place.is_ours, self._trace)
         return context
 

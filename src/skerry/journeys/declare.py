@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, overload
@@ -15,6 +16,8 @@ from .arguments import Need, caller_locals, needs_of, place_of
 
 WITHIN = 30.0
 """Seconds a run may take whose journey does not say."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 Body = Callable[..., Awaitable[None]]
 
@@ -38,6 +41,11 @@ class Journey:
     ) -> None:
         self.function = function
         self.name = name or function.__name__
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(
+                f"a journey's name is letters, digits, '_', '-' and '.', at most 100, a letter "
+                f"first: {self.name!r} is not"
+            )
         self.every = None if every is None else interval(every).seconds
         self.within = within
         self.owner = owner
@@ -101,7 +109,7 @@ def journey(
         owner: who is told: an app or a team, an e-mail address.
 
     Raises:
-        ConfigError: it is no ``async def``, or a time is none.
+        ConfigError: it is no ``async def``; a time is none; its name is none.
     """
 
     def declare(function: Body) -> Journey:
@@ -112,6 +120,6 @@ def journey(
         try:
             return Journey(function, name, every, within, owner)
         except ConfigError as error:
-            raise ConfigError(f"{place_of(function)}: every={error}") from None
+            raise ConfigError(f"{place_of(function)}: {error}") from None
 
     return declare if function is None else declare(function)

@@ -154,7 +154,7 @@ class _Performance:
         if need.kind == "run":
             return self._run
         if need.kind == "http":
-            return self._place.http(need.said)
+            return await self._place.http(need.said)
         if need.kind == "settings":
             from skerry.app.settings import load
 

@@ -31,7 +31,8 @@ class Place:
 
     Args:
         connector: makes the clients of apps.
-        front: URL of the front door; empty where there is none.
+        front: URL of the front door; empty where there is none, or the fleet is to be asked.
+        control: socket of the fleet that is asked, when somebody wants to know.
         inside: the front door of apps that are in this process.
         urls: other addresses that are ours: the browser tells them of the trace.
     """
@@ -40,11 +41,13 @@ class Place:
         self,
         connector: Connector,
         front: str = "",
+        control: str = "",
         inside: Service[Request, Response] | None = None,
         urls: tuple[str, ...] = (),
     ) -> None:
-        self.front = front
-        self.origins = frozenset(urlsplit(url).netloc for url in (front, *urls) if url)
+        self._front = front
+        self._control = control
+        self._origins = {urlsplit(url).netloc for url in (front, *urls) if url}
         self._connector = connector
         self._inside = inside
         self._door: Connection | None = None
@@ -53,32 +56,44 @@ class Place:
         """The client stack of ``app``."""
         return self._connector.service(app)
 
-    def http(self, app: str = "") -> Http:
+    async def front(self) -> str:
+        """URL of the front door; empty where there is none.
+
+        Raises:
+            ConfigError: the fleet does not answer.
+        """
+        if not self._front and self._control:
+            self._front = await front_of(self._control)
+            self._origins.add(urlsplit(self._front).netloc)
+        return self._front
+
+    async def http(self, app: str = "") -> Http:
         """A client of one app, or of the front door.
 
         Raises:
-            ConfigError: there is no front door.
+            ConfigError: there is no front door, or the fleet does not answer.
         """
         if app:
             return Http(self.service(app), app)
         if self._inside is not None:
             return Http(self._inside)
-        if not self.front:
+        front = await self.front()
+        if not front:
             raise ConfigError(
                 "there is no front door: [front] in fleet.toml makes one, --url front=https://… "
                 "says where another is"
             )
         if self._door is None:
-            self._door = connection(self.front, caller=CALLER, app=FRONT)
+            self._door = connection(front, caller=CALLER, app=FRONT)
         return Http(self._door)
 
     def is_ours(self, url: str) -> bool:
         """Whether a request of the browser goes to the fleet, which is to know the trace."""
         parts = urlsplit(url)
-        if parts.netloc in self.origins:
+        if parts.netloc in self._origins:
             return True
         name, _, port = parts.netloc.rpartition(":")
-        return name.endswith(".localhost") and port == str(urlsplit(self.front).port)
+        return name.endswith(".localhost") and port == str(urlsplit(self._front).port)
 
     async def close(self) -> None:
         if self._door is not None:
@@ -86,7 +101,7 @@ class Place:
         await self._connector.close()
 
 
-async def reach(
+def reach(
     urls: Mapping[str, str] | None = None,
     control: str | Path = "",
     environ: Mapping[str, str] | None = None,
@@ -99,7 +114,7 @@ async def reach(
         environ: by default the process's; ``QUOTES_URL`` and the like name apps as well.
 
     Raises:
-        ConfigError: an address is none; or the fleet does not answer.
+        ConfigError: an address is none.
     """
     given = dict(urls or {})
     surroundings = dict(os.environ if environ is None else environ)
@@ -112,11 +127,10 @@ async def reach(
     for app, listed in given.items():
         StaticDiscovery({app: [url.strip() for url in listed.split(",")]})
         surroundings[variables(app)[0]] = listed
-    if socket and not front:
-        front = await front_of(socket)
     return Place(
         default_connector(CALLER, environ=surroundings),
         front,
+        socket,
         urls=tuple(url for listed in given.values() for url in listed.split(",")),
     )
 
