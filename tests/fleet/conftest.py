@@ -50,12 +50,16 @@ APP = """
 """
 
 
+# Without collector and console: most tests are about something else, and there are many.
+ALONE = '[observe]\ncollector = false\nconsole = false\n[fleet]\nname = "test"\n'
+
+
 @dataclass
 class Tree:
     """A fleet's folder."""
 
     root: Path
-    text: str = '[fleet]\nname = "test"\n'
+    text: str = ALONE
 
     def write(self, path: str, text: str) -> Path:
         file = self.root / path
@@ -65,7 +69,7 @@ class Tree:
 
     def toml(self, text: str) -> None:
         """Replace the fleet file's tables."""
-        self.write("fleet.toml", '[fleet]\nname = "test"\n' + textwrap.dedent(text))
+        self.write("fleet.toml", ALONE + textwrap.dedent(text))
 
     def add(self, name: str, more: str = "", source: str | None = None) -> None:
         """Add an app: ``more`` goes into its table, ``source`` into its ``app.py``."""

@@ -16,13 +16,15 @@ from skerry.fleet.attendants import (
     Attendants,
     write_promises,
 )
+from skerry.fleet.replica import State
 from skerry.fleet.sockets import Sockets
-from skerry.fleet.state import State
+from skerry.fleet.state import State as Folder
+from skerry.fleet.status import fleet_status
 from skerry.observe.objectives import Objective
 from skerry.observe.watch import Promises
 from skerry.spec import Fleet, ObserveSpec, load
 
-from .conftest import Tree
+from .conftest import Http, Running, Tree
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def fleet(tree: Tree) -> Fleet:
 
 
 def attendants(fleet: Fleet, **environment: str) -> Attendants:
-    state = State(fleet.state)
+    state = Folder(fleet.state)
     state.prepare()
     return Attendants(Sockets(state, fleet.root), Path("c.sock"), 1.0, environment)
 
@@ -83,7 +85,7 @@ def test_the_collector_is_told_what_apps_promise(tree: Tree) -> None:
     tree.add("two")
     tree.write("fleet.toml", tree.text + "[alerts]\nwebhook = 'http://hook'")
     fleet = load(tree.root)
-    State(fleet.state).prepare()
+    Folder(fleet.state).prepare()
     write_promises(fleet)
     path = fleet.state / PROMISES
     assert path.stat().st_mode & 0o777 == 0o600
@@ -92,3 +94,42 @@ def test_the_collector_is_told_what_apps_promise(tree: Tree) -> None:
     assert told.apps["one"].objectives == [Objective("GET /", latency=0.3)]
     assert told.apps["two"].objectives == []
     assert told.alerts.webhook == "http://hook"
+
+
+FAILS = """
+    from skerry import App
+
+    app = App("one")
+
+    @app.get("/fail")
+    async def fail() -> None:
+        raise OSError("no disk")
+"""
+
+
+async def test_it_runs_beside_the_apps_and_answers(
+    tree: Tree, running: Running, http: Http, until: Any
+) -> None:
+    tree.text = tree.text.replace("collector = false", "collector = true")
+    tree.add("one", source=FAILS)
+    async with running() as supervisor:
+        status = fleet_status(supervisor)
+        (row,) = status.attendants
+        assert (row.id, row.kind, row.state) == (COLLECTOR, "attendant", State.READY)
+        assert [app.app for app in status.apps] == ["one"]
+        assert COLLECTOR not in supervisor.listing()
+        assert (await http(status.collector, "/health")).status == 200
+        spans = b'[{"traceId": "1", "id": "1", "name": "x", "localEndpoint": {"serviceName": "a"}}]'
+        answer = await http(
+            status.collector, "/api/v2/spans", "POST", spans, content_type="application/json"
+        )
+        assert answer.status == 202
+        objectives = await http(status.collector, "/api/skerry/objectives")
+        assert [one["app"] for one in objectives.json()] == ["one"]
+        pid = row.pid
+        tree.text = tree.text.replace("collector = true", "collector = false")
+        tree.write("fleet.toml", tree.text)
+        await supervisor.apply(load(tree.root))
+        assert fleet_status(supervisor).attendants == []
+        assert pid is not None
+        await until(lambda: not Path(f"/proc/{pid}").exists())

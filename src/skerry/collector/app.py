@@ -15,6 +15,7 @@ from .collector import Collector
 from .intake import intake
 from .looking import looking
 from .settings import PREFIX, CollectorSettings
+from .troubles import troubles
 from .zipkin_api import zipkin_api
 
 app = App("collector", description="Takes spans, keeps them for a while, and finds them again.")
@@ -22,6 +23,7 @@ app.settings(CollectorSettings, prefix=PREFIX)
 app.include(intake)
 app.include(zipkin_api)
 app.include(looking)
+app.include(troubles)
 
 
 @app.resource(health=Collector.health)
@@ -31,4 +33,4 @@ async def collector(settings: CollectorSettings) -> AsyncIterator[Collector]:
     try:
         yield made
     finally:
-        await asyncio.to_thread(made.keeper.close)
+        await asyncio.to_thread(made.close)

@@ -17,10 +17,13 @@ from skerry.core.errors import Overloaded
 from skerry.observe.file import is_broken
 from skerry.observe.inflate import TooLarge, inflate
 from skerry.observe.keeper import Full, Keeper
+from skerry.observe.model import Span
 from skerry.observe.store import Store
+from skerry.observe.watch import Watch
 from skerry.telemetry.metrics import Metrics
 
 from .settings import CollectorSettings
+from .watching import Watching
 
 T = TypeVar("T")
 Take = Callable[[Store, bytes, int], int]
@@ -41,6 +44,8 @@ class Collector:
     def __init__(self, settings: CollectorSettings, metrics: Metrics) -> None:
         self.settings = settings
         self.keeper = Keeper(Store(Path(settings.path), settings.store), settings.waiting)
+        promises = Path(settings.promises) if settings.promises else None
+        self.watching = Watching(self.keeper.store, promises, settings.console)
         self._metrics = metrics
 
     @property
@@ -71,6 +76,21 @@ class Collector:
             raise
         self.count("spans", "Spans that came", count, format=format)
         return count
+
+    @property
+    def watch(self) -> Watch:
+        return self.watching.watch
+
+    def add(self, store: Store, spans: list[Span]) -> int:
+        """Put spans into the store, and look at them; how many were not kept."""
+        over = store.add(spans)
+        self.watch.seen(spans)
+        return over
+
+    def close(self) -> None:
+        """Write what is not written. Blocks."""
+        self.watching.close()
+        self.keeper.close()
 
     def dropped(self, count: int, reason: str) -> None:
         """Count spans that came and are not kept."""

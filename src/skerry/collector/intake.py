@@ -47,7 +47,7 @@ async def post_spans(
         else:
             _check_json(content)
             spans = zipkin.read(content, now, limits)
-        collector.dropped(store.add(spans), "trace too large")
+        collector.dropped(collector.add(store, spans), "trace too large")
         return len(spans)
 
     try:
@@ -86,7 +86,7 @@ async def export_traces(
 
     def take(store: Store, content: bytes, now: int) -> int:
         export = format.read(content, now, store.settings.limits)
-        over = store.add(export.spans)
+        over = collector.add(store, export.spans)
         collector.dropped(export.rejected, "invalid")
         collector.dropped(over, "trace too large")
         reason = export.reason or ("a trace has more spans than are kept" if over else "")

@@ -22,6 +22,8 @@ class CollectorSettings(Struct, frozen=True):
     trace_spans: kept of one trace.
     strict_trace_id: whether traces that share 64 bits of a 128-bit id are different ones.
     autocomplete_keys: tags whose values Zipkin's UI offers.
+    promises: a file with what apps have promised, and who owns them; the fleet writes one.
+    console: the address of the console, for links in what people are told.
     query_limit, query_lookback_ms: what Zipkin's UI asks for at first.
     """
 
@@ -33,6 +35,8 @@ class CollectorSettings(Struct, frozen=True):
     trace_spans: int = 30_000
     strict_trace_id: bool = True
     autocomplete_keys: list[str] = []
+    promises: str = ""
+    console: str = ""
     query_limit: int = 10
     query_lookback_ms: int = 900_000
 

@@ -1,7 +1,7 @@
 """What a fleet runs beside its apps to see them: the collector of their spans, and the console.
 
 Each is an app in a process of its own, so that a busy collector cannot starve health checks, and
-is nobody's to call: it stands in no registry. They start first and nobody waits for them: their
+is nobody's to call: it stands in no registry. They start first and no app waits for them: their
 sockets are there from the beginning, and what is sent before they listen waits in the backlog.
 """
 
@@ -112,8 +112,8 @@ class Attendants:
             "OTEL_SDK_DISABLED": "true",  # who looks on is not what is to be seen
         }
         if name == COLLECTOR:
-            common["SKERRY_COLLECTOR_FOLDER"] = str(fleet.state / "spans")
-            common["SKERRY_COLLECTOR_MIB"] = str(fleet.observe.keep_mib)
+            common["SKERRY_COLLECTOR_PATH"] = str(fleet.state / "spans" / "spans.db")
+            common["SKERRY_COLLECTOR_SIZE_MIB"] = str(fleet.observe.keep_mib)
             common["SKERRY_COLLECTOR_PROMISES"] = str(fleet.state / PROMISES)
             common["SKERRY_COLLECTOR_CONSOLE"] = self.address(fleet, CONSOLE)
         return common

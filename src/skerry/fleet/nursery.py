@@ -31,6 +31,7 @@ PRELOAD = (
     "msgspec",
     "skerry.app",
     "skerry.app.serve",
+    "skerry.collector.app",
     "skerry.contract.openapi",
     "skerry.discovery.fleet",
     "skerry.fleet.edge",

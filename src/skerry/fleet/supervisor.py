@@ -98,6 +98,7 @@ class Supervisor:
         await self.launcher.open()
         async with self._changing:
             await self._match(self.fleet)
+            await self._wait(self.attendants.values())
         self.settled = True
         self.sockets.save()
 

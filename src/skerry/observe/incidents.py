@@ -261,7 +261,9 @@ class Incidents:
 def _has_regressed(incident: Incident, failure: Failure) -> bool:
     if incident.state != "resolved" or failure.at <= incident.resolved:
         return False
-    return incident.settled is None or failure.release not in incident.settled
+    if incident.settled is None:
+        return True
+    return bool(failure.release) and failure.release not in incident.settled
 
 
 def _count(incident: Incident, failure: Failure) -> None:

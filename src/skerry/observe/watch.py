@@ -12,16 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from .alerts import Alert, Alerts
-from .incidents import MINUTE, Incident, Incidents
+from .incidents import MINUTE, Incidents
 from .model import SERVER, Span, Trace
 from .objectives import Indicator, Objective, Objectives, Severity, Standing
 
 log = logging.getLogger("skerry.observe")
+
+T = TypeVar("T")
 
 _QUIET = 0.7  # seconds without more of a trace after which it is looked at
 _LONGEST = 3.0  # seconds after which it is looked at in any case
@@ -169,31 +172,10 @@ class Watch:
 
     # -- what is asked -----------------------------------------------------------------------
 
-    def incidents(self) -> list[Incident]:
-        """All that are known, the one that was seen last first."""
+    def look(self, query: Callable[[Incidents], T]) -> T:
+        """What ``query`` finds among the incidents, or does to them, while they stand still."""
         with self._rounds:
-            return list(self._incidents.all())
-
-    def incident(self, id: str) -> Incident | None:
-        with self._rounds:
-            return self._incidents.get(id)
-
-    def resolve(self, id: str, *, by_next_release: bool = False) -> Incident | None:
-        """Somebody says that an incident is over; None if there is no such."""
-        with self._rounds:
-            found = self._incidents.get(id)
-            if found is not None:
-                now = int(self._clock() * 1e6)
-                self._incidents.resolve(found, now, by_next_release=by_next_release)
-            return found
-
-    def reopen(self, id: str) -> Incident | None:
-        """Or that it is not."""
-        with self._rounds:
-            found = self._incidents.get(id)
-            if found is not None:
-                self._incidents.reopen(found)
-            return found
+            return query(self._incidents)
 
     def alerts(self) -> list[Alert]:
         with self._rounds:

@@ -145,7 +145,7 @@ class ObserveSpec:
         keep_mib: how much the collector keeps before it forgets what is oldest.
     """
 
-    collector: bool = False
+    collector: bool = True
     url: str | None = None
     console: bool = False
     port: int | None = None
