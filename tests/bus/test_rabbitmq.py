@@ -201,6 +201,8 @@ class TestRabbitMQ(Bus):
         self, driver: Driver, topic: str, subscribe: Subscribe, server: Server
     ) -> None:
         subscription = await subscribe()
+        await driver.publish([one(f"{topic}.first")], delay=1.0)  # the ladder is there after it
+        await asyncio.sleep(4.0)  # RabbitMQ may keep new bindings to itself for two seconds
         await driver.publish([one(topic, "k", body=b"1")])
         await driver.publish([one(topic, "k", body=b"2")], delay=1.0)
         await asyncio.to_thread(server.restart, kill=True)
@@ -241,6 +243,15 @@ class TestRabbitMQ(Bus):
             await driver.publish([replace(one(topic), headers={"baggage": "x" * 200_000})])
         await driver.publish([one(topic, body=b"fine")])
         assert await bodies(driver, subscription, 1) == [b"fine"]
+
+    async def test_the_queue_of_dead_letters_is_there_before_the_first(
+        self, server: Server, subscribe: Subscribe
+    ) -> None:
+        """A broker that is killed right after it has made a queue may never serve it again."""
+        subscription = await subscribe()
+        async with other_program(server) as channel:
+            for queue in ("dead", "attempts"):
+                await channel.queue_declare(f"{subscription.name}.{queue}", passive=True)
 
     async def test_a_failure_of_any_length_is_buried(
         self, driver: Driver, topic: str, subscribe: Subscribe

@@ -24,11 +24,9 @@ from pamqp.commands import Basic
 
 from .rabbitmq_envelope import ATTEMPTS
 from .rabbitmq_publisher import Publisher
-from .rabbitmq_topology import Topology, attempts_queue
+from .rabbitmq_topology import BOOK, Topology, attempts_queue
 
 _COPY = "skerry-copy"
-_LONGEST = 5_000  # messages in a book
-_LASTS = 7 * 24 * 3600 * 1000
 
 
 def mark_of(id: str, headers: Mapping[str, Any]) -> str:
@@ -56,9 +54,8 @@ class Book:
             return
         properties = Basic.Properties(delivery_mode=2, content_type="application/json")
         properties.message_id = uuid4().hex
-        limits = {"x-message-ttl": _LASTS, "x-max-length": _LONGEST}
         body = msgspec.json.encode(attempts)
-        await self._topology.deposit(self._publisher, self._queue, limits, properties, body)
+        await self._topology.deposit(self._publisher, self._queue, BOOK, properties, body)
 
     async def read(self) -> dict[str, int]:
         """Everything in it; of a message that is there several times, the latest."""

@@ -7,7 +7,8 @@
       └─ ordered one: name for what has no key, and name.p0 … name.p7, one for each partition,
          each with a single active consumer
     =name, =name.P0 … =name.P7: the same queues by the subscription's name, for it alone
-    name.dead: its dead letters; name.attempts: see rabbitmq_attempts. Made when first needed
+    name.dead: its dead letters; name.attempts: see rabbitmq_attempts. Made along with it: what
+      a broker that is killed has only just made, it does not have again
 
     skerry.delay.32 … skerry.delay.0: the ladder. A message that is published late, or is to be
       tried again later, goes down from its highest rung and rests on those that make up its
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -53,6 +54,8 @@ UNIT = 0.05
 """Seconds of the ladder's lowest rung; delays are rounded up to it."""
 RUNGS = 33
 """The highest rests a message for 6.8 years; RabbitMQ takes no longer times."""
+BOOK = {"x-message-ttl": 7 * 24 * 3600 * 1000, "x-max-length": 5_000}
+"""What a book of attempts may hold."""
 _REGISTRY = "skerry.registry"
 _DUE = "skerry.due"
 _UNHEARD = "skerry.unheard"
@@ -152,6 +155,8 @@ class Topology:
         wanted = {it.name: _wanted(it, known.get(it.name)) for it in subscriptions}
         for name, entry in wanted.items():  # the slow part, while others may have the registry
             wanted[name] = await self._make_queues(name, entry)
+            await self._make_aside(dead_queue(name), {})
+            await self._make_aside(attempts_queue(name), BOOK)
         async with self._registry() as (channel, registry):
             found = registry.subscriptions
             for it in subscriptions:
@@ -253,18 +258,15 @@ class Topology:
         self,
         publisher: Publisher,
         queue: str,
-        limits: dict[str, Any],
+        limits: Mapping[str, Any],
         properties: Basic.Properties,
         body: bytes,
     ) -> None:
-        """Publish into a queue that is made when there is the first message for it."""
+        """Publish into a queue that is made again if somebody has deleted it."""
         while True:
             known = queue in self._made
             if not known:
-                async with self.channel("declaring a queue") as channel:
-                    arguments = {**_durable(channel), **limits}
-                    await channel.queue_declare(queue, durable=True, arguments=arguments)
-                self._made.add(queue)
+                await self._make_aside(queue, limits)
             try:
                 await publisher.send([Outgoing("", queue, properties, body, mandatory=True)])
             except Unroutable:  # somebody has deleted it since it was made here
@@ -273,6 +275,16 @@ class Topology:
                     raise
             else:
                 return
+
+    async def _make_aside(self, queue: str, limits: Mapping[str, Any]) -> None:
+        """Have a queue beside a subscription's own; one that is there stays as it is."""
+        try:
+            async with self.channel("declaring a queue", answers=True) as channel:
+                arguments = {**_durable(channel), **limits}
+                await channel.queue_declare(queue, durable=True, arguments=arguments)
+        except ChannelPreconditionFailed:  # an older version of us, or of the broker
+            pass
+        self._made.add(queue)
 
     # -- the ladder ---------------------------------------------------------------------------
 
