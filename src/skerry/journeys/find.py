@@ -75,6 +75,11 @@ def in_file(file: Path) -> list[Journey]:
     return sorted(_declared(_imported_file(file)), key=lambda journey: journey.line)
 
 
+def is_of_tests(file: Path) -> bool:
+    """Whether a file is pytest's, or no module of its own."""
+    return file.name.startswith(_OTHERS)
+
+
 def has_journeys(file: Path) -> bool:
     """Whether a file declares any, by its text: nothing is imported to find out."""
     try:
@@ -121,7 +126,7 @@ def _all(places: list[str]) -> Iterator[Journey]:
 
 
 def _may_have(file: Path, below: Path) -> bool:
-    if file.name.startswith(_OTHERS):
+    if is_of_tests(file):
         return False
     parts = file.relative_to(below).parts[:-1]
     hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)

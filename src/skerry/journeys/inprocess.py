@@ -64,22 +64,23 @@ async def fleet_inside(fleet: Fleet, folder: Path) -> AsyncIterator[Place]:
         ConfigError: one of them is not written with Skerry, or cannot be imported or started.
     """
     front = fleet.front.routes if fleet.front is not None else {}
-    with _at(folder):
-        apps: dict[str, App] = {}
-        variables: dict[str, str] = {}
-        for name, spec in fleet.apps.items():
-            if spec.app is None:
-                raise ConfigError(
-                    f"{name} has no application object, so it cannot run in this process: "
-                    "run the journeys against the fleet (skerry up)"
-                )
-            own = {key: value for key, value in spec.env.items() if "{" not in value}
-            variables |= own
-            with environment(own):
-                apps[name] = _loaded(name, spec.app, str(spec.path))
-        with environment(variables):
-            async with inside(apps, front) as place:
-                yield place
+    async with AsyncExitStack() as stack:
+        with _at(folder):
+            apps: dict[str, App] = {}
+            variables: dict[str, str] = {}
+            for name, spec in fleet.apps.items():
+                if spec.app is None:
+                    raise ConfigError(
+                        f"{name} has no application object, so it cannot run in this process: "
+                        "run the journeys against the fleet (skerry up)"
+                    )
+                own = {key: value for key, value in spec.env.items() if "{" not in value}
+                variables |= own
+                with environment(own):
+                    apps[name] = _loaded(name, spec.app, str(spec.path))
+            with environment(variables):
+                place = await stack.enter_async_context(inside(apps, front))
+        yield place
 
 
 def _loaded(name: str, target: str, folder: str) -> App:
@@ -99,7 +100,8 @@ def _loaded(name: str, target: str, folder: str) -> App:
 
 @contextmanager
 def _at(folder: Path) -> Iterator[None]:
-    """Data of apps goes below the current folder where no fleet says otherwise."""
+    """Data of apps goes below the folder that is the current one when they start, where no fleet
+    says otherwise."""
     before = Path.cwd()
     control = os.environ.pop("SKERRY_CONTROL", None)
     os.chdir(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import tempfile
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ CLEAN_WITHIN = 15.0
 """Seconds that all its clean-up may take."""
 
 CLEAN_UP = "clean up"
+
+log = logging.getLogger("skerry.journeys")
 
 
 def shots_folder() -> Path:
@@ -106,7 +109,7 @@ class _Performance:
         except BaseException as raised:
             error = raised
         if error is not None:
-            await self._shoot()
+            await self._shoot(error)
         left = await self._clean_up()
         error = error or left  # that a run failed counts for more than that its clean-up did
         try:
@@ -174,13 +177,11 @@ class _Performance:
             self._run.camera = Window(self._run, self._place, stack)
         return self._run.camera
 
-    async def _shoot(self) -> None:
+    async def _shoot(self, error: BaseException) -> None:
         try:
-            await self._run.screenshot("failure")
-        except Exception as error:
-            with step("screenshot") as taken:
-                pass
-            taken.ok, taken.error = False, message(error)
+            await self._run.screenshot("failure", self._run.step_of(error))
+        except Exception as refused:  # a page that hangs: the run has failed as it is
+            log.warning("%s: no screenshot: %s", self._run.journey, message(refused))
 
     async def _clean_up(self) -> BaseException | None:
         """Every clean-up that was asked for; the first exception of them."""

@@ -69,8 +69,12 @@ class Run:
         registered last goes first; one that fails keeps none of the others, and fails the run."""
         self.cleanups.append(lambda: function(*args, **kw))
 
-    async def screenshot(self, name: str) -> Screenshot | None:
-        """Take a picture of what the browser shows now; None where there is no browser."""
+    async def screenshot(self, name: str, step: str = "") -> Screenshot | None:
+        """Take a picture of what the browser shows now; None where there is no browser.
+
+        Args:
+            step: that it belongs to; by default the one that is open.
+        """
         if self.camera is None:
             return None
         number = len(self.screenshots) + 1
@@ -78,8 +82,8 @@ class Run:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not await self.camera.shoot(file):
             return None
-        step = self.open[-1].name if self.open else ""
-        taken = Screenshot(name, step, str(file))
+        open_step = self.open[-1].name if self.open else ""
+        taken = Screenshot(name, step or open_step, str(file))
         self.screenshots.append(taken)
         return taken
 
