@@ -21,7 +21,7 @@ NAMES = {
     "cli": "The command line",
     "bus": "The bus",
 }
-TRIALS = {"crash": "bench.crash.main"}
+TRIALS = {"crash": "bench.crash.main", "soak": "bench.crash.soak"}
 PAGE = machine.ROOT / "docs" / "performance.md"
 
 

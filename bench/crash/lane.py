@@ -69,13 +69,19 @@ class Broken:
 
 @dataclass
 class Expected:
-    """What was asked for, and what was answered; ``times`` is how often each key was new."""
+    """What was asked for, and what was answered.
+
+    Attributes:
+        times: how often each key was new.
+        faults: how many may have hit one event.
+    """
 
     cell: Cell | None
     prefix: str
     payments: list[NewPayment]
     answers: list[Answer]
     times: int = 1
+    faults: int = 2
 
 
 @dataclass
@@ -254,7 +260,7 @@ class Lane:
         answers: list[Answer] = []
         times = 1
         if cell.point == "keys.expired":
-            await self._call(plan)
+            await self.call(plan)
             answers += read_answers(Path(plan.answers))
             await asyncio.to_thread(_age, fleet.databases["payments"])
             plan.answers, times = str(once / "answers-again"), 2
@@ -264,13 +270,13 @@ class Lane:
                 plan.points, plan.once = points, str(once)
             else:
                 await self._arm(fleet, cell.role, Arming(points, str(once)))
-            died = await self._call(plan)
+            died = await self.call(plan)
             answers += read_answers(Path(plan.answers))
             reached = once / cell.point
             await _until(reached.exists, REACHED, f"{cell.point} was not reached")
             await _until(said.is_over, RESTARTED, f"{cell.fault} has taken too long")
             expected = Expected(cell, name, payments, answers, times)
-            problems = await self._settled(fleet, expected)
+            problems = await self.settled(fleet, expected)
         died += sum(p.deaths - n for p, n in zip(fleet.everybody, deaths, strict=True))
         if died != (cell.fault == "kill"):
             problems.append(f"{died} processes have died")
@@ -341,7 +347,7 @@ class Lane:
             server = {"broker": "rabbitmq", "database": "postgresql"}[fault]
             await self._servers[server].restart()
 
-    async def _call(self, plan: Plan) -> int:
+    async def call(self, plan: Plan) -> int:
         """Have all payments answered; how often the caller has died in between."""
         died = 0
         wanted = {payment.key for payment in plan.payments}
@@ -364,7 +370,7 @@ class Lane:
                 return died
             died += 1
 
-    async def _settled(self, fleet: Fleet, expected: Expected) -> list[str]:
+    async def settled(self, fleet: Fleet, expected: Expected) -> list[str]:
         """What is wrong when nothing is left to do, or when that has taken too long.
 
         What the broker holds for a connection that was cut cannot be seen, so that all must be
@@ -381,7 +387,7 @@ class Lane:
                 problems = [str(error)]
             if last or not problems:
                 return problems
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     async def unrest(self, fleet: Fleet) -> list[str]:
         """What is still to be done, anywhere."""
@@ -401,7 +407,9 @@ class Lane:
         e = expected
         effects = await asyncio.to_thread(ledger.effects, fleet.databases, e.prefix)
         dead = await ledger.dead_keys(fleet.driver, fleet.subscriptions[0], e.prefix)
-        return ledger.violations(e.payments, e.answers, effects, dead, times=e.times, faults=2)
+        return ledger.violations(
+            e.payments, e.answers, effects, dead, times=e.times, faults=e.faults
+        )
 
 
 @asynccontextmanager
