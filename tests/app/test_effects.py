@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from skerry.app import App
 from skerry.app.testclient import TestClient
-from skerry.bus.attempt import Attempt
+from skerry.bus.attempt import Attempt, Permanent
 from skerry.bus.consumer import Retries
-from skerry.bus.driver import Driver
+from skerry.bus.driver import Driver, Failure
 from skerry.bus.event import event
-from skerry.bus.memory import Broker, Memory
+from skerry.bus.memory import Broker, Memory, MemoryDelivery
 from skerry.bus.message import compose
 from skerry.bus.publish import publish_with
 from skerry.core.errors import ConfigError
@@ -172,6 +172,35 @@ async def test_a_handler_that_writes_nothing_is_done_once_too(
             await Memory(broker).publish([message])
         await quiet(broker)
     assert calls == ["p1"]
+
+
+async def test_what_is_redriven_before_the_inbox_knows_it_is_dead_waits_no_lease(
+    database: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = App("ledger")
+    numbers: list[int] = []
+    bury = MemoryDelivery.bury
+
+    async def bury_and_redrive(delivery: MemoryDelivery, failure: Failure) -> None:
+        """Somebody is quick: the handler's instance has not told its inbox yet."""
+        await bury(delivery, failure)
+        await Memory(broker).redrive("ledger.on_settled", [delivery.message.id])
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(MemoryDelivery, "bury", bury_and_redrive)
+
+    @app.on(Settled, lease=600.0)
+    async def on_settled(event: Settled, attempt: Attempt) -> None:
+        numbers.append(attempt.number)
+        if len(numbers) == 1:
+            raise Permanent("it is not to be")
+        await attempt.write(book, event)
+
+    async with running(app, database, broker):
+        await app.publish(Settled("p1", 5))
+        await quiet(broker, 1)
+    assert numbers == [1, 1]
+    assert entries(database) == [("p1", 5)]
 
 
 async def test_whoever_was_taken_for_dead_cannot_commit(database: Database, broker: Broker) -> None:

@@ -19,6 +19,8 @@ from skerry.data.database import Database
 from skerry.data.inbox import Busy, Dead, Done, Fenced, Inbox, finish
 from skerry.data.transient import unreachable, write
 
+_MOMENT = 1.0
+
 
 class EffectivelyOnce:
     """A filter for one subscription of an app with a database.
@@ -40,13 +42,14 @@ class EffectivelyOnce:
         entry = Entry(self._database, self._inbox, self._subscription, attempt.id, self._lease)
         hit("consumer.before_claim")
         # Only what has come back from the dead letters is new to the broker, and dead to us.
+        fresh = attempt.delivery.attempt == 1
         try:
             found = await self._inbox.begin(
                 self._subscription,
                 attempt.id,
                 entry.token,
                 self._lease,
-                revive=attempt.delivery.attempt == 1,
+                revive=fresh,
             )
         except Exception as error:
             if not unreachable(error):
@@ -56,7 +59,9 @@ class EffectivelyOnce:
             case Done():
                 return
             case Busy(seconds):
-                raise Paused(seconds)
+                # New to the broker, it may have come back from the dead letters before who buried
+                # it could say so here: that takes moments, and no lease.
+                raise Paused(min(seconds, _MOMENT) if fresh else seconds)
             case Dead(attempts):
                 raise GivenUp(f"it was given up after {attempts} attempts")
         hit("consumer.after_claim")
