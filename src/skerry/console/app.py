@@ -1,0 +1,75 @@
+"""The console as an app like any other: ``skerry.console.app:app``, beside each fleet.
+
+It serves the files of its pages, JSON for them, and one live stream. A page is a module in
+``static/pages``, and where it needs answers of its own, a module here with ``Routes`` and feeds:
+see docs/design/console.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+from skerry.app.app import App
+from skerry.core.errors import BadRequest, NotFound
+from skerry.core.wire import Headers, Request, Response, Stream
+
+from . import apps, letters, trying
+from .desk import Desk
+from .files import answer_file, page_modules
+from .guard import Guard
+from .jobs import Jobs
+from .upstream import upstream
+
+app = App("console", description="Shows a fleet, and does what the command line does.")
+app.include(apps.apps)
+app.include(letters.letters)
+app.include(trying.trying)
+app.middleware(Guard)
+
+
+@app.resource
+async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
+    """What its parts share, with every feed that pages may watch."""
+    made = Desk(upstream())
+    apps.offer(made)
+    letters.offer(made, jobs)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@app.resource
+async def jobs() -> AsyncIterator[Jobs]:
+    """Redriving that goes on."""
+    made = Jobs()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@app.get("/api/pages")
+async def get_pages() -> dict[str, list[str] | str]:
+    """The modules of the pages, and what the fleet is called."""
+    return {"fleet": os.environ.get("SKERRY_FLEET", ""), "pages": page_modules()}
+
+
+@app.get("/api/live", raises=[BadRequest])
+async def get_live(desk: Desk, watch: str) -> Response:
+    """Server-sent events of these feeds, separated by commas."""
+    names = [name for name in watch.split(",") if name]
+    desk.feeds.check(names)
+    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+    return Response(200, Headers(headers), Stream(desk.feeds.watch(names)))
+
+
+@app.get("/", name="page", hidden=True)
+async def get_page(request: Request) -> Response:
+    return answer_file(request, "index.html")
+
+
+@app.get("/static/{path:path}", name="file", hidden=True, raises=[NotFound])
+async def get_file(request: Request, path: str) -> Response:
+    return answer_file(request, path)

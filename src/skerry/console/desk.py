@@ -1,0 +1,44 @@
+"""What the parts of the console share: the fleet's control API, a way to apps, the live feeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from skerry.transport.http import HttpTransport
+
+from .feeds import Feeds
+from .openbus import OpenBus
+from .upstream import Upstream
+
+
+class Desk:
+    """One per process.
+
+    Attributes:
+        control: the control API.
+        http: reaches apps, for calls that people try.
+        feeds: what pages watch.
+        bus: the fleet's bus, opened when somebody first looks at it.
+    """
+
+    def __init__(self, control: Upstream) -> None:
+        self.control = control
+        self.http = HttpTransport()
+        self.feeds = Feeds()
+        self.bus = OpenBus(self._bus_url)
+
+    async def status(self) -> dict[str, Any]:
+        """What ``skerry ps --json`` prints."""
+        found: dict[str, Any] = msgspec.json.decode(await self.control.read("/instances"))
+        return found
+
+    async def _bus_url(self) -> str:
+        return str(msgspec.json.decode(await self.control.read("/bus"))["url"])
+
+    async def close(self) -> None:
+        self.feeds.close()
+        await self.bus.close()
+        await self.http.close()
+        await self.control.close()

@@ -1,0 +1,55 @@
+// Lines of logs: thousands of them, of which only those in sight are elements.
+
+import { h } from "./dom.js";
+import { clock, hue } from "./format.js";
+
+export const ROW = 20; // pixels
+const KEPT = 20000;
+
+/** The app that a source belongs to: `quotes-2` is of quotes. */
+export const appOf = (source) => source.replace(/[-.]\d+$/, "");
+
+const LEVELS = [[/\b(error|critical|fatal|traceback|exception)\b/i, "bad"], [/\b(warn|warning)\b/i, "warn"]];
+
+export function level(text) {
+  for (const [pattern, kind] of LEVELS) if (pattern.test(text)) return kind;
+  return "";
+}
+
+// What terminals would take for colours.
+export const plain = (text) => text.replace(/\x1b\[[0-9;]*[A-Za-z]/g, "");
+
+export function logLine(line, i) {
+  return h("div", { class: `log ${level(line.text)}`, key: line.id ?? i }, h("time", null, clock(line.time)), h("span", { class: `source hue-${hue(appOf(line.source))}` }, line.source), h("code", null, plain(line.text)));
+}
+
+/** The lines that were kept, those that fit, and what has come while nothing was to move. */
+export class Lines {
+  constructor() {
+    this.all = [];
+    this.serial = 0;
+    this.fits = () => true;
+    this.found = [];
+  }
+
+  add(line) {
+    line.id = this.serial++;
+    this.all.push(line);
+    if (this.fits(line)) this.found.push(line);
+    if (this.all.length > KEPT * 1.1) {
+      this.all.splice(0, this.all.length - KEPT);
+      const first = this.all[0].id;
+      this.found = this.found.filter((one) => one.id >= first);
+    }
+  }
+
+  filter(fits) {
+    this.fits = fits;
+    this.found = this.all.filter(fits);
+  }
+
+  clear() {
+    this.all = [];
+    this.found = [];
+  }
+}
