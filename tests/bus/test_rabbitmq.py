@@ -7,7 +7,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import aiormq
@@ -15,10 +16,12 @@ import pytest
 from msgspec.structs import replace
 from pamqp.commands import Basic
 
-from skerry.bus import rabbitmq_intake
+from skerry.bus import rabbitmq_intake, rabbitmq_topology
 from skerry.bus.driver import Driver, Subscription
 from skerry.bus.rabbitmq import RabbitMQ
 from skerry.bus.rabbitmq_envelope import EVENTS
+from skerry.bus.rabbitmq_link import Channel
+from skerry.bus.rabbitmq_topology import _durable
 from skerry.core.errors import BusUnavailable, Unconfirmed
 from skerry.testing.bus import Bus, Place
 from skerry.testing.bus_tools import (
@@ -38,6 +41,8 @@ from skerry.testing.bus_tools import (
 from .rabbitmq_server import Proxy, Server, server
 
 __all__ = ["server"]
+
+RABBITMQ_4 = {"x-queue-type": "quorum", "x-delivery-limit": -1}
 
 
 @pytest.fixture
@@ -346,6 +351,60 @@ class TestRabbitMQ(Bus):
                 assert delivery.message.body == b"%g" % expected
                 assert expected - 0.02 <= time.monotonic() - began < expected + 2
                 await delivery.ack()
+
+
+class _Channel:
+    """Of a server that says that it is of some version."""
+
+    def __init__(self, version: object) -> None:
+        self.connection = SimpleNamespace(server_properties={"version": version})
+
+
+@pytest.mark.parametrize("version", ["4.0.0", "4.2.1-rc.1", "10.0"])
+def test_rabbitmq_4_is_told_to_deliver_as_often_as_it_takes(version: str) -> None:
+    """By default it drops what has been delivered 20 times, or gives it to a dead-letter exchange
+    that our queues have not: counting attempts is ours."""
+    arguments = _durable(cast(Channel, _Channel(version)))
+    assert arguments == {"x-queue-type": "quorum", "x-delivery-limit": -1}
+
+
+@pytest.mark.parametrize("version", ["3.10.8", "3.13.7", "", None])
+def test_older_ones_have_no_limit_and_take_no_such_number(version: object) -> None:
+    assert _durable(cast(Channel, _Channel(version))) == {"x-queue-type": "quorum"}
+
+
+async def test_every_queue_that_keeps_messages_is_declared_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is declared to RabbitMQ 4, as far as an older server takes it."""
+    declared: dict[str, dict[str, Any]] = {}
+    declare = Channel.queue_declare
+
+    async def note(channel: Channel, queue: str = "", **options: Any) -> Any:
+        if options.get("durable"):
+            declared[queue] = dict(options.get("arguments") or {})
+            options["arguments"] = {**declared[queue]}
+            options["arguments"].pop("x-delivery-limit", None)
+        return await declare(channel, queue, **options)
+
+    monkeypatch.setattr(Channel, "queue_declare", note)
+    monkeypatch.setattr(rabbitmq_topology, "_durable", lambda channel: dict(RABBITMQ_4))
+    driver = RabbitMQ(server.url)
+    await driver.open()
+    name = f"s{uuid4().hex[:12]}.book_it"
+    subscription = Subscription(name, (f"t{uuid4().hex[:12]}",))
+    await driver.declare([subscription])
+    try:
+        await driver.publish([one(subscription.topics[0])], delay=0.1)
+        async with taking(driver, subscription) as tap:
+            await (await tap.next()).bury(FAILURE)
+    finally:
+        await driver.forget(name)
+        await driver.close()
+    assert {name, f"{name}.p0", f"{name}.dead", "skerry.delay.0"} <= declared.keys()
+    for queue, arguments in declared.items():
+        if queue != "skerry.unheard":  # which keeps nothing
+            assert arguments.items() >= RABBITMQ_4.items(), queue
 
 
 async def delivery_is_gone(driver: Driver, subscription: Subscription) -> None:

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from skerry.bus.documents import queue_document
 from skerry.bus.driver import Driver, Failure, QueueInfo, Subscription
 from skerry.bus.embedded import Embedded
 from skerry.bus.message import Message, new_id
 from skerry.bus.redrive import condition
 from skerry.cli.pointers import decoded, encoded, get, put
+from skerry.cli.queues import _row
 from skerry.cli.tails import is_left, tail_name
 from skerry.core.errors import ConfigError
 
@@ -83,6 +86,17 @@ def waiting(bus: Path) -> list[Any]:
 
 
 # -- ls, peek, dead ----------------------------------------------------------------------------
+
+
+def test_what_a_broker_does_not_tell_is_not_shown_as_none() -> None:
+    told = QueueInfo("ledger.book", ("a",), 2, 0, 0, 1, None, 3)
+    untold = structs.replace(told, whole=False)
+    assert _row(told, 0.0)[2:] == ["2", "0", "0", "1", "", "3"]
+    assert _row(untold, 0.0)[2:] == ["2", "–", "–", "1", "–", "3"]
+    assert _row(structs.replace(untold, ready=0), 0.0)[2:] == ["0", "–", "–", "1", "", "3"]
+    known = queue_document(told)
+    assert (known["delayed"], known["leased"], known["consumers"]) == (0, 0, 3)
+    assert queue_document(untold) == known | {"delayed": None, "leased": None}
 
 
 def test_ls(bus: Path, run: Run) -> None:

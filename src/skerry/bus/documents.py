@@ -19,9 +19,12 @@ def moment(seconds: float) -> str:
 
 
 def queue_document(queue: QueueInfo) -> dict[str, Any]:
-    """The state of a subscription."""
+    """The state of a subscription; null for what its broker does not tell."""
     fields = msgspec.structs.asdict(queue)
-    return fields | {"oldest": None if queue.oldest is None else moment(queue.oldest)}
+    fields["oldest"] = None if queue.oldest is None else moment(queue.oldest)
+    if not fields.pop("whole"):
+        fields |= {"delayed": None, "leased": None, "oldest": None}
+    return fields
 
 
 def document(message: Message) -> dict[str, Any]:

@@ -215,9 +215,8 @@ class Scheduler:
 
     async def _seed(self) -> None:
         """Put a token in, where there seems to be none. Two are one too many and do no harm."""
-        name = self.subscription.name
-        for queue in await self._driver.queues():
-            if queue.subscription == name and not (queue.ready + queue.delayed + queue.leased):
+        for queue in await self._driver.queues([self.subscription.name]):
+            if not (queue.ready + queue.delayed + queue.leased):
                 await self._driver.publish([self._token({})])
 
     async def _lead(self, token: Delivery) -> None:

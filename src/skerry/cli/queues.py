@@ -14,6 +14,7 @@ from .output import age, fail, note, several, table
 from .tails import is_left, is_tail
 
 _COUNTS = ("READY", "DELAYED", "LEASED", "DEAD", "OLDEST", "CONSUMERS")
+_UNKNOWN = "–"
 
 
 def ls(as_json: bool, bus: str, file: str) -> int:
@@ -33,17 +34,19 @@ def ls(as_json: bool, bus: str, file: str) -> int:
             left = is_left(queue, now)
             how = "was killed; the next tail forgets it" if left else "is running"
             note(f"note: {queue.subscription} is a `skerry bus tail` that {how}")
-    if url.startswith("amqp"):
-        note("note: RabbitMQ tells nobody what it has delayed or leased, nor what is oldest")
+    if not all(queue.whole for queue in queues):
+        note(f"note: {_UNKNOWN} is what this broker does not tell: delayed, leased, oldest")
     return 0
 
 
 def _row(queue: QueueInfo, now: float) -> list[str]:
+    out = [str(queue.delayed), str(queue.leased)] if queue.whole else [_UNKNOWN, _UNKNOWN]
+    none = "" if queue.whole or not queue.ready else _UNKNOWN
     return [
         queue.subscription,
         " ".join(queue.topics),
-        *(str(count) for count in (queue.ready, queue.delayed, queue.leased, queue.dead)),
-        "" if queue.oldest is None else age(now - queue.oldest),
+        *(str(queue.ready), *out, str(queue.dead)),
+        none if queue.oldest is None else age(now - queue.oldest),
         "" if queue.consumers is None else str(queue.consumers),
     ]
 
