@@ -24,6 +24,7 @@ from skerry.bus.publish import publish_with
 from skerry.core.errors import ConfigError
 from skerry.data.database import Database
 from skerry.data.fixtures import fresh_url
+from skerry.data.inbox import Inbox
 
 url = fresh_url()
 
@@ -260,6 +261,27 @@ async def test_a_dead_letter_that_is_redriven_begins_anew(
         await quiet(broker, 1)
     assert numbers == [1, 2, 3, 1]
     assert entries(database) == [("p1", 5)]
+
+
+async def test_attempts_that_end_in_crashes_are_bounded_too(
+    database: Database, broker: Broker
+) -> None:
+    app = App("ledger")
+    numbers: list[int] = []
+
+    @app.on(Settled, retries=QUICK)
+    def on_settled(event: Settled, session: Session, attempt: Attempt) -> None:
+        numbers.append(attempt.number)
+
+    message = compose(Settled.__event__, Settled("p1", 5), source="payments")  # type: ignore[attr-defined]
+    async with running(app, database, broker):
+        for token in ("a", "b", "c"):  # three processes that were never heard of again
+            await Inbox(database).begin("ledger.on_settled", message.id, token, lease=0.0)
+        await Memory(broker).publish([message])
+        await quiet(broker)
+        (letter,) = await Memory(broker).dead("ledger.on_settled")
+    assert "none of 3 attempts has come to an end" in letter.failure.reason
+    assert numbers == []
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict, TypeVar, Unpack, get_args
 
-from skerry.bus.attempt import Attempt
+from skerry.bus.attempt import Attempt, GivenUp
 from skerry.bus.consumer import HandlerSettings, Retries
 from skerry.bus.driver import Subscription
 from skerry.bus.event import EventType, event_type
@@ -258,7 +258,11 @@ class Handler:
         }
         scoped = {n: kind for n, kind in self.injected.items() if n not in constants}
 
+        most = self.declaration.settings.retries.attempts
+
         async def handle(attempt: Attempt) -> None:
+            if attempt.number > most:  # what fails is buried sooner; these have killed us
+                raise GivenUp(f"none of {attempt.number - 1} attempts has come to an end")
             scope = Scope(container, threads, _NO_REQUEST)
             try:
                 arguments = constants.copy()

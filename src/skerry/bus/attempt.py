@@ -32,7 +32,8 @@ class Paused(Exception):
 
 
 class GivenUp(Error):
-    """The event was buried before, and has come again because that was not yet known."""
+    """No attempt is left: the event was buried before, and has come again because that was not yet
+    known; or none of its attempts has come to an end, since their processes have."""
 
 
 class Held(Protocol):
