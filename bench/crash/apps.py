@@ -65,6 +65,7 @@ class Site(Struct):
         bus, database: URLs.
         sabotage: what is to be broken in it; see ``sabotage``.
         ticks: whether it has schedules.
+        points: its failpoints, from its start.
     """
 
     role: str
@@ -75,6 +76,7 @@ class Site(Struct):
     generation: str
     sabotage: str = ""
     ticks: bool = False
+    points: str = ""
 
 
 class Arming(Struct):
@@ -114,6 +116,7 @@ def make_tables(database: Database) -> None:
 def serve(site: Site) -> None:
     """Be one process of the fleet until told to stop."""
     os.environ["SKERRY_BUS"] = site.bus
+    os.environ[failpoint.VARIABLE] = site.points
     if site.sabotage:
         sabotage(site.sabotage)
     run(make(site), port=site.port)

@@ -7,7 +7,7 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,8 +159,15 @@ class Lane:
         for server in self._servers.values():
             await server.stop()
 
-    async def begin_fleet(self, *, ticks: bool = False) -> Fleet:
-        """New processes, on databases and queues that nobody has used."""
+    async def begin_fleet(
+        self, *, ticks: bool = False, points: Mapping[str, str] | None = None
+    ) -> Fleet:
+        """New processes, on databases and queues that nobody has used.
+
+        Args:
+            ticks: whether there is a schedule.
+            points: failpoints by role, for the processes and all that come after them.
+        """
         generation = str(next(self._generations))
         folder = self._folder / generation
         folder.mkdir()
@@ -174,7 +181,17 @@ class Lane:
             fleet.processes[role], fleet.clients[role] = [], []
             for number in range(INSTANCES[role]):
                 port = free_port()
-                site = Site(role, name, port, bus, theirs, generation, self._broken.what, ticks)
+                site = Site(
+                    role=role,
+                    name=name,
+                    port=port,
+                    bus=bus,
+                    database=theirs,
+                    generation=generation,
+                    sabotage=self._broken.what,
+                    ticks=ticks,
+                    points=(points or {}).get(role, ""),
+                )
                 log = folder / f"{role}-{number}.log"
                 process = Process(self._zygote, "site", site, log)
                 await process.start()

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
 
 import pytest
+from bench.crash.apps import ATTEMPTS, NewPayment
+from bench.crash.caller import Plan
 from bench.crash.cells import Cell, every, pairwise
-from bench.crash.lane import Broken
+from bench.crash.lane import Broken, lane
+from bench.crash.ledger import effects
 from bench.crash.matrix import run
+from bench.crash.processes import zygote
 
 INSTALL = "apt-get install postgresql rabbitmq-server"
 
@@ -63,6 +68,21 @@ async def test_what_is_broken_is_found(what: str, cell: Cell, said: str) -> None
     if not outcomes:
         pytest.skip(f"no RabbitMQ here: {INSTALL}")
     assert said in "; ".join(outcomes[0].problems)
+
+
+async def test_an_event_that_kills_its_handler_is_given_up() -> None:
+    payment = NewPayment("x-1", "x")
+    async with zygote() as started, lane("embedded", "sqlite", started) as opened:
+        fleet = await opened.begin_fleet(points={"ledger": "consumer.before_effects=kill"})
+        answers = fleet.folder / "answers"
+        await opened.call(Plan("retry", [payment], fleet.urls, str(answers)))
+        async with asyncio.timeout(60):
+            while not await fleet.driver.dead(fleet.subscriptions[0]):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        (letter,) = await fleet.driver.dead(fleet.subscriptions[0])
+        assert sum(process.deaths for process in fleet.processes["ledger"]) == ATTEMPTS
+        assert not effects(fleet.databases, "x")["ledger"]
+    assert "has come to an end" in letter.failure.reason
 
 
 async def test_a_point_that_is_not_reached_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
