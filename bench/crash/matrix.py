@@ -9,7 +9,8 @@ from skerry.core.failpoint import POINTS
 from skerry.fleet.localserver import BackingError
 
 from .cells import CALLERS, DATABASES, DRIVERS, FAULTS, Cell, cost, excluded
-from .lane import Broken, Outcome, lane
+from .ground import Broken
+from .lane import Outcome, lane
 from .processes import Zygote, zygote
 
 _LANE = 45.0  # seconds

@@ -29,7 +29,8 @@ from skerry.data.database import Database
 from .apps import ATTEMPTS, NewPayment
 from .caller import Answer, Plan, read_answers
 from .cells import CALLERS, DATABASES, DRIVERS
-from .lane import PAUSE, Expected, Fleet, Lane, lane
+from .ground import Expected, Fleet
+from .lane import PAUSE, Lane, lane
 from .processes import Process, zygote
 
 PREFIX = "soak-"

@@ -14,7 +14,8 @@ import pytest
 from bench.crash.apps import ATTEMPTS, NewPayment
 from bench.crash.caller import Plan
 from bench.crash.cells import Cell, every, pairwise
-from bench.crash.lane import Broken, lane
+from bench.crash.ground import Broken
+from bench.crash.lane import lane
 from bench.crash.ledger import effects
 from bench.crash.matrix import run
 from bench.crash.processes import zygote
