@@ -249,6 +249,29 @@ class TestRabbitMQ(Bus):
         await driver.publish([one(topic, body=b"fine")])
         assert await bodies(driver, subscription, 1) == [b"fine"]
 
+    async def test_calls_of_one_turn_share_a_write_and_nothing_else(
+        self, driver: Driver, topic: str, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subscription = await subscribe()
+        await driver.publish([one(topic, body=b"first")])
+        writes, write = 0, Channel.write
+
+        async def counting(self: Channel, payload: bytes, *, drained: bool = False) -> None:
+            nonlocal writes
+            writes += drained
+            await write(self, payload, drained=drained)
+
+        monkeypatch.setattr(Channel, "write", counting)
+        messages = [one(topic, body=b"%d" % number) for number in range(50)]
+        messages[20] = replace(messages[20], headers={"baggage": "x" * 200_000})
+        publishing = (driver.publish([message]) for message in messages)
+        results = await asyncio.gather(*publishing, return_exceptions=True)
+        assert [n for n, result in enumerate(results) if result is not None] == [20]
+        assert isinstance(results[20], BusUnavailable)
+        assert writes < 10
+        expected = [b"first", *(m.body for n, m in enumerate(messages) if n != 20)]
+        assert await bodies(driver, subscription, 50) == expected
+
     async def test_the_queue_of_dead_letters_is_there_before_the_first(
         self, server: Server, subscribe: Subscribe
     ) -> None:
