@@ -378,7 +378,7 @@ async def test_arguments_are_looked_at_before_anything_runs(place: Place) -> Non
     async def odd(number: int) -> None:
         raise AssertionError("not reached")
 
-    with pytest.raises(ConfigError, match=r"nothing provides 'number', a int"):
+    with pytest.raises(ConfigError, match=r"nothing provides 'number': int"):
         await perform(odd, place)
 
 

@@ -85,9 +85,9 @@ def _need(where: str, name: str, hint: Any) -> Need:
         said = next((one for one in extra if isinstance(one, str)), "")
     kind = _kind(hint)
     if kind is None:
-        shown = hint.__qualname__ if isinstance(hint, type) else repr(hint)
+        shown = hint.__qualname__ if get_origin(hint) is None and isinstance(hint, type) else hint
         raise ConfigError(
-            f"{where}: nothing provides {name!r}, a {shown}; a journey is given clients of apps, "
+            f"{where}: nothing provides {name!r}: {shown}; a journey is given clients of apps, "
             "Http, Run, settings (a Struct or a dataclass), and Playwright's Page"
         )
     return Need(name, kind, hint, said)
