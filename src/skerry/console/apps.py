@@ -14,7 +14,7 @@ apps = Routes("/api", tags=["fleet"])
 
 
 def offer(desk: Desk) -> None:
-    """Their feeds: ``fleet``, ``stacks``, and ``stack:APP``."""
+    """Their feeds: ``fleet``, ``stacks``, and ``stack:APP``, percent-encoded."""
 
     async def fleet(_: str) -> bytes:
         return await desk.control.read("/instances")
@@ -23,7 +23,7 @@ def offer(desk: Desk) -> None:
         return await desk.control.read("/stacks")
 
     async def stack(app: str) -> bytes:
-        return await desk.control.read(f"/apps/{_in_path(app)}/stacks")
+        return await desk.control.read(f"/apps/{app}/stacks")
 
     desk.feeds.add("fleet", fleet)
     desk.feeds.add("stacks", stacks, every=2.0)

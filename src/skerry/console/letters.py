@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from annotated_types import Ge, Le
@@ -23,6 +24,7 @@ from .openbus import queue_of
 letters = Routes("/api/bus", tags=["bus"])
 
 Limit = Annotated[int, Ge(1), Le(500)]
+_SHOWN = 200  # messages that are sent to a page
 _SCANNED = 5_000  # dead letters that a filter looks through
 
 
@@ -58,22 +60,35 @@ class Purge(Struct):
 
 
 def offer(desk: Desk, jobs: Jobs) -> None:
-    """Its feeds: ``bus``, ``dead:SUBSCRIPTION``, ``waiting:SUBSCRIPTION``."""
+    """Its feeds: ``bus``, ``deaths`` (how many dead letters there are in all),
+    ``dead:SUBSCRIPTION``, ``dead:SUBSCRIPTION?CONDITION``, ``waiting:SUBSCRIPTION``, the last
+    three with their parts percent-encoded."""
 
     async def bus(_: str) -> bytes:
         url = await desk.bus.url()
         queues = await desk.bus.ask(lambda driver: driver.queues())
-        found = {"url": url, "queues": list(map(queue_document, queues)), "jobs": jobs.all()}
+        found = {
+            "url": url,
+            "queues": list(map(queue_document, queues)),
+            "handlers": msgspec.Raw(await desk.control.read("/handlers")),
+            "jobs": jobs.all(),
+        }
         return msgspec.json.encode(found)
+
+    async def deaths(_: str) -> bytes:
+        queues = await desk.bus.ask(lambda driver: driver.queues())
+        return msgspec.json.encode(sum(queue.dead for queue in queues))
 
     async def dead(argument: str) -> bytes:
         subscription, _, where = argument.partition("?")
-        return await _dead(desk, subscription, [where] if where else [], 200)
+        conditions = [unquote(where)] if where else []
+        return await _dead(desk, unquote(subscription), conditions, _SHOWN)
 
-    async def waiting(subscription: str) -> bytes:
-        return await _waiting(desk, subscription, 50)
+    async def waiting(argument: str) -> bytes:
+        return await _waiting(desk, unquote(argument), _SHOWN)
 
     desk.feeds.add("bus", bus)
+    desk.feeds.add("deaths", deaths, every=5.0)
     desk.feeds.add("dead", dead, every=2.0)
     desk.feeds.add("waiting", waiting, every=2.0)
 
@@ -90,7 +105,8 @@ async def _dead(desk: Desk, subscription: str, where: list[str], limit: int) -> 
             if all(holds(letter) for holds in choices)
         ]
         letters = [letter_document(letter) for letter in found[:limit]]
-        return {"dead": queue.dead, "matching": len(found), "letters": letters}
+        matching = len(found) if choices else queue.dead
+        return {"dead": queue.dead, "matching": matching, "letters": letters}
 
     return msgspec.json.encode(await desk.bus.ask(look))
 

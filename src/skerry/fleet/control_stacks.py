@@ -39,6 +39,19 @@ class Flow(Struct):
     recent: Rate | None
 
 
+class HandlerRate(Struct):
+    """How one handler of events is doing.
+
+    Attributes:
+        subscription: its queue.
+        in_flight: attempts under way.
+    """
+
+    subscription: str
+    in_flight: int
+    recent: Rate
+
+
 class AppStacks(Struct):
     """Every stack of an app, and how it is doing.
 
@@ -87,6 +100,20 @@ def add_stacks(app: App, supervisor: Supervisor) -> None:
             if one["kind"] in ("server", "consumer"):
                 busy[one["app"]] = busy.get(one["app"], 0) + one["in_flight"]
         return [_breakers(supervisor, name, busy.get(name, 0)) for name in supervisor.chosen()]
+
+    @app.get("/handlers")
+    async def handlers() -> list[HandlerRate]:
+        """Every handler that has had something to do."""
+        tally = supervisor.tally
+        return [
+            HandlerRate(
+                subscription=f"{one['app']}.{one['route'].removeprefix(one['app'] + '.')}",
+                in_flight=one["in_flight"],
+                recent=tally.recent.rate("consumer", one["app"], route=one["route"]),
+            )
+            for one in tally.all()["series"]
+            if one["kind"] == "consumer"
+        ]
 
     @app.get("/apps/{name}/stacks", raises=[NotFound])
     async def stacks(name: str) -> AppStacks:

@@ -9,7 +9,7 @@ const KEPT = 20000;
 /** The app that a source belongs to: `quotes-2` is of quotes. */
 export const appOf = (source) => source.replace(/[-.]\d+$/, "");
 
-const LEVELS = [[/\b(error|critical|fatal|traceback|exception)\b/i, "bad"], [/\b(warn|warning)\b/i, "warn"]];
+const LEVELS = [[/\b(error|critical|fatal|traceback|exception)\b|^\s*[\w.]+(Error|Exception)\b/i, "bad"], [/\b(warn|warning)\b/i, "warn"]];
 
 export function level(text) {
   for (const [pattern, kind] of LEVELS) if (pattern.test(text)) return kind;
