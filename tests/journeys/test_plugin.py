@@ -50,7 +50,7 @@ def run_pytest(cwd: Path, *arguments: str) -> Ran:
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, "COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
     return Ran(done.returncode, done.stdout + done.stderr)
 
@@ -67,7 +67,7 @@ async def by_url(shop: Shop, folder: Path, *arguments: str) -> Ran:
 
     async with served(shop.app) as url:
         urls = [f"--journey-url=shop={url}", f"--journey-url=front={url}"]
-        return await asyncio.to_thread(tested, folder, *urls, *arguments)
+        return await asyncio.to_thread(run_pytest, folder, *urls, *arguments)
 
 
 async def test_each_is_a_test(shop: Shop, folder: Path) -> None:
@@ -92,7 +92,7 @@ async def test_one_by_name_and_nothing_else(shop: Shop, folder: Path) -> None:
 def test_asked_for_without_a_fleet_they_fail(folder: Path) -> None:
     ran = run_pytest(folder, "journeys")
     assert ran.status == 1
-    assert "no fleet.toml" in ran.out
+    assert "fleet.toml: there is no such file" in ran.out
     (folder / "fleet.toml").write_text('[fleet]\nname = "f"\n')
     ran = run_pytest(folder, "journeys/shop.py::looks")
     assert ran.status == 1
