@@ -1,4 +1,4 @@
-"""``python -m bench serve|hop|fleet|cli|bus|all [--json FILE] [--rounds N] [--seconds S]``.
+"""``python -m bench serve|hop|fleet|cli|bus|observe|all [--json FILE] [--rounds N] [--seconds S]``.
 
 ``python -m bench crash`` and ``soak`` measure nothing: they try what the bus promises, for long,
 and have options of their own.
@@ -20,6 +20,7 @@ NAMES = {
     "fleet": "A fleet of 58 small apps",
     "cli": "The command line",
     "bus": "The bus",
+    "observe": "The collector and the span store",
 }
 TRIALS = {"crash": "bench.crash.main", "soak": "bench.crash.soak"}
 PAGE = machine.ROOT / "docs" / "performance.md"

@@ -19,7 +19,7 @@ from .reader import Reader
 from .segment import Segment, Slices
 from .terms import Range, wanted
 
-_FEW = 64  # candidates for which reading them is cheaper than another look at the index
+_FEW = 4  # candidates for which reading them is cheaper than another look at the index
 
 Fetch: TypeAlias = Callable[[int], Trace]
 """The spans of the trace with this lower half of an id; none if it is gone."""

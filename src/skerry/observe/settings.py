@@ -23,7 +23,7 @@ class StoreSettings(Struct, frozen=True):
 
     size: int = 1 << 30
     age: float = 7 * 86_400.0
-    spans: int = 50_000
+    spans: int = 30_000
     still: float = 15.0
     settle: float = 1.0
     trace_spans: int = 30_000
