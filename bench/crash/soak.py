@@ -177,7 +177,8 @@ def _resident(pid: int) -> float | None:
         pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     except (FileNotFoundError, ProcessLookupError, IndexError):
         return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    # One that is just dying has none.
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20 or None
 
 
 def _ticks(database: Database) -> Counter[str]:
