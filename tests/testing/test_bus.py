@@ -96,7 +96,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     chosen = [f"Test{kind}::test_{name}" for kind, names in FOUND.items() for name in names]
     sound = [f"TestSound::test_{name}" for names in FOUND.values() for name in names]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", file.parent]
+        [sys.executable, "-m", "pytest", "-rA", "--tb=native", "-p", "no:cacheprovider"]
         + [f"{file}::{name}" for name in [*chosen, *sound]],
         cwd=file.parent,
         capture_output=True,
