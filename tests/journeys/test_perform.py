@@ -361,6 +361,32 @@ async def test_a_watcher_sees_steps_begin_and_end(place: Place) -> None:
     ]
 
 
+async def test_steps_side_by_side(place: Place, recorded: list[Spanned]) -> None:
+    async def part(name: str, other: asyncio.Barrier) -> None:
+        with step(name):
+            await other.wait()
+            with step(f"in {name}"):
+                await other.wait()
+
+    @journey
+    async def both() -> None:
+        barrier = asyncio.Barrier(2)
+        await asyncio.gather(part("a", barrier), part("b", barrier))
+
+    result = await perform(both, place)
+    assert result.error is None
+    assert {one.name: one.depth for one in result.steps} == {
+        "a": 0,
+        "b": 0,
+        "in a": 1,
+        "in b": 1,
+    }
+    spans_by_name = {span.name: span for span in recorded}
+    for name in ("a", "b"):
+        assert spans_by_name[f"in {name}"].parent == spans_by_name[name].trace.span_id
+        assert spans_by_name[name].parent == spans_by_name["both"].trace.span_id
+
+
 async def test_a_result_is_json_and_back(place: Place) -> None:
     @journey
     async def broken() -> None:

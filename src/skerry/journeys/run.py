@@ -95,8 +95,8 @@ class Run:
 
     # -- for steps ---------------------------------------------------------------------------
 
-    def begin(self, name: str) -> StepResult:
-        step = StepResult(name, depth=len(self.open))
+    def begin(self, name: str, depth: int) -> StepResult:
+        step = StepResult(name, depth=depth)
         self.steps.append(step)
         self.open.append(step)
         if self._watcher is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import Token
+from contextvars import ContextVar, Token
 from types import TracebackType
 
 from msgspec.structs import replace
@@ -16,6 +16,9 @@ from . import run as runs
 from .explain import message
 from .model import StepResult
 from .spans import Spanned, record
+
+_depth: ContextVar[int] = ContextVar("skerry.journey.depth", default=0)
+"""How many steps the running task is in. Not the run's to know: two may be open side by side."""
 
 
 class step:
@@ -41,13 +44,16 @@ class step:
         self._result = StepResult(name)
         self._limit: _Limit | None = None
         self._token: Token[Context] | None = None
+        self._within_it: Token[int] | None = None
         self._trace = self._parent = Trace(0, 0)
 
     def __enter__(self) -> StepResult:
         self._run = run = runs.current.get()
         self._began, self._wall = system.now(), system.wall()
         if run is not None:
-            self._result = run.begin(self.name)
+            depth = _depth.get()
+            self._result = run.begin(self.name, depth)
+            self._within_it = _depth.set(depth + 1)
             self._parent = context().trace or run.trace
             self._trace = replace(self._parent, span_id=new_trace().span_id)
             self._token = attach(replace(context(), trace=self._trace))
@@ -78,6 +84,8 @@ class step:
         result.slow = self._slow is not None and seconds > self._slow
         if self._token is not None:
             detach(self._token)
+        if self._within_it is not None:
+            _depth.reset(self._within_it)
         if self._run is not None:
             self._run.context = replace(self._run.context, trace=self._parent)
             self._run.end(result, error)
