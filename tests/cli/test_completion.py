@@ -23,7 +23,7 @@ from .conftest import spawn
     ("typed", "found"),
     [
         ("re", ["restart"]),
-        ("c", ["call", "client", "completion", "contract"]),
+        ("c", ["call", "client", "completion", "console", "contract"]),
         ("client ", ["add", "check", "update"]),
         ("bus p", ["peek", "publish", "purge"]),
         ("bus peek ", []),

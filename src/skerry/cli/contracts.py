@@ -12,12 +12,21 @@ from .output import echo_json, fail, note, table
 from .place import fleet_file
 
 
-def stack(name: str, endpoint: str, handler: str, client: str, as_json: bool, file: str) -> int:
-    """Show the stack of an endpoint, of a handler, or of calls to another app."""
+def stack(
+    name: str, endpoint: str, handler: str, client: str, live: bool, as_json: bool, file: str
+) -> int:
+    """Show the stack of an endpoint, of a handler, or of calls to another app; or how all of
+    them are doing."""
     wanted = {"endpoint": endpoint, "handler": handler, "client": client}
     chosen = {key: value for key, value in wanted.items() if value}
     if len(chosen) > 1:
         fail(f"{' and '.join(f'--{key}' for key in chosen)}: one stack at a time", 2)
+    if live:
+        if chosen:
+            fail("--live shows all stacks of an app together", 2)
+        from .livestack import live as show_live
+
+        return show_live(name, as_json, file)
     rows = ask_code(fleet_file(file), name, "stack", **chosen)
     if as_json:
         echo_json(rows)

@@ -21,6 +21,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "restart": ("skerry restart quotes",),
     "scale": ("skerry scale quotes 3",),
+    "stop": ("skerry stop quotes",),
+    "start": ("skerry start quotes",),
+    "console": ("skerry console", "skerry console --open"),
     "call": (
         "skerry call schools.get_school school_id=ku-edu-tr --verbose",
         "skerry call quotes.create_quote school_id=ku-edu-tr amount=900.00 pay_in=EUR",

@@ -1,4 +1,4 @@
-"""Verbs that change what runs: ``up``, ``down``, ``restart``, ``scale``."""
+"""Verbs that change what runs: ``up``, ``down``, ``restart``, ``scale``, ``stop``, ``start``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ def restart(file: str, name: str, as_json: bool) -> int:
     return _changed(file, name, as_json, lambda fleet: fleet.restart(name))
 
 
+def stop(file: str, name: str, as_json: bool) -> int:
+    return _changed(file, name, as_json, lambda fleet: fleet.stop(name))
+
+
+def start(file: str, name: str, as_json: bool) -> int:
+    return _changed(file, name, as_json, lambda fleet: fleet.start(name))
+
+
 def scale(file: str, name: str, instances: int, as_json: bool) -> int:
     return _changed(file, name, as_json, lambda fleet: fleet.scale(name, instances))
 
@@ -62,6 +70,8 @@ def _changed(
         fail("; ".join(faults))
     if as_json:
         echo_json(state)
+    elif not state["instances"]:
+        print(f"{name}: stopped")
     else:
         print(f"{name}: {state['ready']} of {state['instances']} ready")
     if state["ready"] == state["instances"]:

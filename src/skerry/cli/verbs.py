@@ -117,6 +117,21 @@ VERBS: dict[str, Verb] = {
         ),
         "Until fleet.toml says something else, or the fleet ends.",
     ),
+    "stop": Verb("running:stop", "end all instances of an app", (_APP, _JSON, _FILE)),
+    "start": Verb("running:start", "run an app again that was stopped", (_APP, _JSON, _FILE)),
+    "console": Verb(
+        "opening:console",
+        "print where the fleet can be seen in a browser",
+        (
+            switch("--open", dest="show", help="open it there"),
+            option(
+                "--port", metavar="PORT", type=port, help="of one for a fleet that has none itself"
+            ),
+            _JSON,
+            _FILE,
+        ),
+        "Where the fleet runs none itself, one is served until Ctrl-C.",
+    ),
     "call": Verb(
         "calling:call",
         "call an operation of a running app and print its answer",
@@ -296,6 +311,7 @@ VERBS: dict[str, Verb] = {
             option("--endpoint", metavar="NAME", default="", help="of this endpoint; the first"),
             option("--handler", metavar="NAME", default="", help="of this handler of events"),
             option("--client", metavar="OTHER", default="", help="of its calls to this app"),
+            switch("--live", help="how they are doing: breakers, budgets, calls under way"),
             _JSON,
             _FILE,
         ),

@@ -87,6 +87,23 @@ class Control:
         state: dict[str, Any] = self.request("POST", path, {"instances": instances}, 600.0)
         return state
 
+    def stop(self, app: str) -> dict[str, Any]:
+        """End all its instances; the app's state afterwards."""
+        path = f"/apps/{quote(app, safe='')}/stop"
+        state: dict[str, Any] = self.request("POST", path, patience=600.0)
+        return state
+
+    def start(self, app: str) -> dict[str, Any]:
+        """Run as many as ``fleet.toml`` says, if none runs; the app's state afterwards."""
+        path = f"/apps/{quote(app, safe='')}/start"
+        state: dict[str, Any] = self.request("POST", path, patience=600.0)
+        return state
+
+    def stacks(self, app: str) -> dict[str, Any]:
+        """Its stacks, and how they are doing; see ``control_stacks.AppStacks``."""
+        found: dict[str, Any] = self.request("GET", f"/apps/{quote(app, safe='')}/stacks")
+        return found
+
     def bus(self) -> str:
         """The URL of the bus; empty while its broker is not ready."""
         return str(self.request("GET", "/bus")["url"])

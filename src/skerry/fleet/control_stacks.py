@@ -154,18 +154,22 @@ def _breakers(supervisor: Supervisor, name: str, in_flight: int) -> AppBreakers:
 
 
 def _flows(supervisor: Supervisor, name: str) -> list[Flow]:
-    """What goes through an app's stacks."""
+    """What goes through an app's stacks; calls to one app together, whatever they ask for."""
     tally = supervisor.tally
-    found = []
+    found: dict[tuple[str, str], Flow] = {}
     for one in tally.all()["series"]:
         kind = one["kind"]
         if one["app"] != name:
             continue
         called = one["peer"] if kind in ("client", "attempt") else one["route"]
+        flow = found.get((kind, called))
+        if flow is not None:
+            flow.in_flight += one["in_flight"]
+            continue
         rate = None
         if kind == "attempt":
             rate = tally.recent.rate("attempt", called, peer=name)
         elif kind != "client":
             rate = tally.recent.rate(kind, name, route=called)
-        found.append(Flow(kind, called, one["in_flight"], rate))
-    return found
+        found[kind, called] = Flow(kind, called, one["in_flight"], rate)
+    return list(found.values())
