@@ -37,6 +37,11 @@ _IN = option(
 )
 _PATHS = option("paths", metavar="PATH", nargs="*", default=[], help="modules, or folders; .")
 
+_COLLECTOR = option(
+    "--collector", dest="url", metavar="URL", default="", help="of another than the fleet's"
+)
+_INCIDENT = option("id", metavar="ID", help="its beginning is enough; skerry errors ls has them")
+
 VERBS: dict[str, Verb] = {
     "up": Verb(
         "running:up",
@@ -157,6 +162,85 @@ VERBS: dict[str, Verb] = {
             _FILE,
         ),
         "A problem goes to stderr, and the exit status is 1.",
+    ),
+    "trace ls": Verb(
+        "traces:ls",
+        "find requests: what they were, how long they took, who failed",
+        (
+            option("--app", metavar="APP", default="", help="in which this app took part"),
+            option("--name", metavar="NAME", default="", help="with a span of this name"),
+            switch("--errors", help="in which something failed"),
+            option("--slower", metavar="TIME", default="", help="with a span of at least 200ms"),
+            option(
+                "--where",
+                metavar="KEY[=VALUE]",
+                action="append",
+                help="with a span that has this attribute; all of them, if several",
+            ),
+            option("--since", metavar="TIME", default="", help="of the last 2h; else a day"),
+            option("--count", "-n", metavar="N", type=count, default=20, help="so many (20)"),
+            _JSON,
+            _COLLECTOR,
+            _FILE,
+        ),
+    ),
+    "trace show": Verb(
+        "traces:show",
+        "draw one request: who did what, when, and for how long",
+        (
+            option("id", metavar="TRACE", help="its id"),
+            switch("--attributes", "-a", help="with all that its spans say"),
+            _JSON,
+            _COLLECTOR,
+            _FILE,
+        ),
+    ),
+    "errors ls": Verb(
+        "errors:ls",
+        "list what is wrong: each trouble once, where it was born",
+        (
+            option("--app", metavar="APP", default="", help="that hurts this app"),
+            option(
+                "--state",
+                choices=("open", "regressed", "resolved"),
+                default="",
+                help="open, regressed or resolved; else all that is not resolved",
+            ),
+            switch("--problems", help="answers that contracts declare as well"),
+            option("--count", "-n", metavar="N", type=count, default=50, help="so many (50)"),
+            _JSON,
+            _COLLECTOR,
+            _FILE,
+        ),
+    ),
+    "errors show": Verb(
+        "errors:show",
+        "show all that is known of one: its stack, whom it hurts, traces",
+        (_INCIDENT, _JSON, _COLLECTOR, _FILE),
+    ),
+    "errors resolve": Verb(
+        "errors:resolve",
+        "say that one is over; if it is seen again, it has regressed",
+        (
+            _INCIDENT,
+            switch("--next-release", help="those releases may have it still"),
+            _JSON,
+            _COLLECTOR,
+            _FILE,
+        ),
+    ),
+    "errors reopen": Verb(
+        "errors:reopen", "say that one is not over", (_INCIDENT, _JSON, _COLLECTOR, _FILE)
+    ),
+    "objectives": Verb(
+        "promises:objectives",
+        "show what apps have promised, and what is left of their budgets",
+        (_JSON, _COLLECTOR, _FILE),
+    ),
+    "alerts": Verb(
+        "promises:alerts",
+        "show what somebody has been told of; exit with 1 while it goes on",
+        (switch("--all", help="also those that are over"), _JSON, _COLLECTOR, _FILE),
     ),
     "bus ls": Verb(
         "queues:ls", "list who subscribes to what, and how much waits", (_JSON, _BUS, _FILE)
@@ -432,6 +516,8 @@ VERBS: dict[str, Verb] = {
 }
 
 GROUPS = {
+    "errors": "what is wrong in the fleet: where it was born, whom it hurts",
+    "trace": "requests through all apps they came by",
     "bus": "events: what waits, what is dead, what passes by",
     "client": "typed clients of apps and of other people's APIs",
     "contract": "what an app promises",
