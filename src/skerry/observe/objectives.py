@@ -237,16 +237,15 @@ class Objectives:
         for span in spans:
             if span.kind != SERVER and span.kind != CONSUMER:
                 continue
-            indicators = by_app.get(span.service or "")
-            if indicators is None:
-                indicators = self._unknown(span.service or "")
-            for indicator in indicators:
+            app = span.service or ""
+            for indicator in by_app.get(app) or self._unknown(app):
                 if indicator.covers(span.name or ""):
                     over = (span.timestamp + span.duration) / 1e6
                     indicator.record(over, "error" in span.tags, span.duration / 1e6)
 
     def _unknown(self, app: str) -> Iterable[Indicator]:
-        if self._default is None or not app or len(self._by_app) >= _MOST_APPS:
+        known = app in self._by_app or len(self._by_app) >= _MOST_APPS
+        if self._default is None or not app or known:
             return ()
         return self._add(app, [self._default])
 
