@@ -1,8 +1,10 @@
-"""The tuition fleet in this process: every app, its own database, calls over the loopback."""
+"""The tuition fleet in this process: every app, its own database, calls over the loopback, events
+over a broker in memory, mail over a socket."""
 
 from __future__ import annotations
 
 import importlib
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,13 +14,22 @@ import pytest
 
 from skerry import App
 from skerry.app.testclient import TestClient
+from skerry.bus.driver import Driver
+from skerry.bus.memory import Broker, Memory
 from skerry.data import fixtures
 from skerry.transport.loopback import provide, withdraw
 
 TUITION = Path(__file__).parents[2] / "examples" / "tuition"
-APPS = ("schools", "quotes", "ledger", "payments", "bank", "portal")
+APPS = (
+    *("schools", "quotes", "payments", "compliance", "bank", "ledger", "payouts", "mailbox"),
+    *("notify", "portal"),
+)
 
-sys.path[:0] = [str(TUITION / name) for name in APPS]
+sys.path[:0] = [str(TUITION), *(str(TUITION / name) for name in APPS)]
+
+from housebank import HouseBank  # noqa: E402 - beside the fleet, found by the line above
+
+__all__ = ["APPS", "HouseBank", "free_port"]
 
 database_url = fixtures.fresh_url()
 
@@ -39,11 +50,20 @@ async def fleet(
         monkeypatch.delenv("DATABASE_URL", raising=False)
     else:
         monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
+    broker = Broker()
     async with AsyncExitStack() as running:
         clients = {}
         for name, app in apps.items():
             provide(name, app.service)
             running.callback(withdraw, name)
         for name, app in apps.items():
-            clients[name] = await running.enter_async_context(TestClient(app))
+            on_the_bus = {Driver: Memory(broker)} if app.has_events else {}
+            client = TestClient(app, overrides=on_the_bus)
+            clients[name] = await running.enter_async_context(client)
         yield clients
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])

@@ -26,7 +26,7 @@ def promised(app: App) -> Document:
 
 def test_they_are_found() -> None:
     assert {path.relative_to(TUITION).parts[0] for path in CLIENTS} == {
-        *("bank", "payments", "portal", "quotes")
+        *("bank", "compliance", "ledger", "notify", "payments", "payouts", "portal", "quotes")
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import random
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -13,15 +12,23 @@ from typing import Any
 
 import pytest
 
+from skerry import eventually
 from skerry.app.testclient import TestClient
 from skerry.spec import load
 
-from .conftest import APPS
+from .conftest import APPS, HouseBank
 
 TUITION = Path(__file__).parents[2] / "examples" / "tuition"
 PAYER = {"name": "Aylin Kaya", "email": "aylin@example.org", "student": "Deniz Kaya"}
 TODAY = datetime.now(UTC).date()
 Fleet = dict[str, TestClient]
+
+
+@pytest.fixture
+def house(fleet: Fleet) -> HouseBank:
+    """The bank at the other end."""
+    data = Path(".skerry/data").absolute()
+    return HouseBank(data / "bank-orders", data / "bank-inbox", run="1")
 
 
 async def pay(fleet: Fleet, school: str, amount: str, pay_in: str, key: str) -> dict[str, Any]:
@@ -53,7 +60,28 @@ async def balances(fleet: Fleet) -> dict[tuple[str, str], Decimal]:
     return {(row["account"], row["currency"]): Decimal(row["balance"]) for row in found}
 
 
-async def test_one_payment_crosses_the_company(fleet: Fleet) -> None:
+async def order_and_carry_out(fleet: Fleet, house: HouseBank) -> int:
+    """Order what is owed, have the world outside carry it out, and read its statements."""
+    await fleet["payouts"].post("/sweeps")
+    done = house.work()
+    await fleet["bank"].post("/sweeps")
+    return done
+
+
+async def state_of(fleet: Fleet, payment: dict[str, Any]) -> str:
+    return str((await fleet["payments"].get(f"/payments/{payment['id']}")).json()["state"])
+
+
+async def becomes(fleet: Fleet, payment: dict[str, Any], state: str) -> None:
+    async def so() -> bool:
+        found = await state_of(fleet, payment)
+        assert found == state, found
+        return True
+
+    await eventually(so, within=30)
+
+
+async def test_one_payment_crosses_the_company(fleet: Fleet, house: HouseBank) -> None:
     from bank.generate import Noise, Payin
 
     payment = await pay(fleet, "ku-edu-tr", "48250.00", "JPY", "k1")
@@ -61,24 +89,80 @@ async def test_one_payment_crosses_the_company(fleet: Fleet) -> None:
         payment["reference"], Decimal(payment["to_pay"]), "A. Kaya", "B1", Noise.WORDS_AROUND
     )
     reading = await read(fleet, [payin], payment["send_to"]["iban"], "JPY")
-    assert (reading["matched"], reading["unmatched"], reading["waiting"]) == (1, 0, 0)
-    answer = await fleet["payments"].post(f"/payments/{payment['id']}/pay-out")
-    assert answer.json()["state"] == "paid_out"
-    left = {key: amount for key, amount in (await balances(fleet)).items() if amount}
+    assert (reading["new"], reading["unmatched"]) == (1, 0)
+    await becomes(fleet, payment, "converted")
+
+    async def ordered() -> bool:
+        return await order_and_carry_out(fleet, house) == 1
+
+    await eventually(ordered, within=30)
+    await becomes(fleet, payment, "paid_out")
     to_pay, fee = Decimal(payment["to_pay"]), Decimal(payment["fee"])
-    assert left == {
-        ("bank", "JPY"): to_pay,
-        ("fees", "JPY"): -fee,
-        ("fx_position", "JPY"): fee - to_pay,
-        ("fx_position", "TRY"): Decimal("48250.00"),
-        ("bank", "TRY"): Decimal("-48250.00"),
-    }
+
+    async def booked() -> bool:
+        left = {key: amount for key, amount in (await balances(fleet)).items() if amount}
+        assert left == {
+            ("bank", "JPY"): to_pay,
+            ("fees", "JPY"): -fee,
+            ("fx_position", "JPY"): fee - to_pay,
+            ("fx_position", "TRY"): Decimal("48250.00"),
+            ("bank", "TRY"): Decimal("-48250.00"),
+        }
+        return True
+
+    async def written() -> bool:
+        mails = (await fleet["mailbox"].get("/mails")).json()["mails"]
+        assert sorted(mail["recipient"] for mail in mails) == [
+            *("aylin@example.org", "aylin@example.org"),
+            "tuition-ku-edu-tr@schools.example",
+        ]
+        return True
+
+    await eventually(booked, within=30)
+    await eventually(written, within=30)
+    case = (await fleet["compliance"].get(f"/cases/{payment['id']}")).json()
+    assert (case["status"], case["reasons"]) == ("cleared", [])
     page = await fleet["portal"].get(f"/payments/{payment['id']}")
     assert "The school has been paid" in page.text
 
 
+@pytest.mark.parametrize("verdict", ["release", "reject"])
+async def test_a_payment_that_is_held_waits_for_a_person(fleet: Fleet, verdict: str) -> None:
+    from bank.generate import Payin
+
+    payment = await pay(fleet, "unitus-it", "15000.00", "EUR", "k1")
+    due = Decimal(payment["to_pay"])
+    await read(
+        fleet, [Payin(payment["reference"], due, "X", "B1")], payment["send_to"]["iban"], "EUR"
+    )
+
+    async def held() -> bool:
+        found = (await fleet["payments"].get(f"/payments/{payment['id']}")).json()
+        assert (found["state"], found["screening"]) == ("funded", "held")
+        return True
+
+    await eventually(held, within=30)
+    (case,) = (await fleet["compliance"].get("/cases?status=open")).json()["cases"]
+    assert case["payment_id"] == payment["id"]
+    assert "at least 15000 EUR" in case["reasons"][0]
+    path = f"/cases/{payment['id']}/decision"
+    answer = await fleet["compliance"].post(path, json={"verdict": verdict, "by": "Noor"})
+    assert answer.status == 200
+    assert (
+        await fleet["compliance"].post(path, json={"verdict": verdict, "by": "N"})
+    ).status == 409
+    await becomes(fleet, payment, {"release": "converted", "reject": "refunded"}[verdict])
+
+    async def nothing_is_held() -> bool:
+        return not (await balances(fleet)).get(("client_funds", "EUR"), Decimal(-1))
+
+    await eventually(nothing_is_held, within=30)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_whatever_payers_do_every_cent_is_accounted_for(fleet: Fleet, seed: int) -> None:
+async def test_whatever_payers_do_every_cent_is_accounted_for(
+    fleet: Fleet, house: HouseBank, seed: int
+) -> None:
     """Too little, too much, twice, late, unreadable: then everything that can be done is done,
     and what is on the accounts is what the payments, the bank's queue and the fees say."""
     from bank.generate import Noise, Payin, noisy
@@ -108,36 +192,54 @@ async def test_whatever_payers_do_every_cent_is_accounted_for(fleet: Fleet, seed
     for currency, payins in sent.items():
         for _ in range(2):
             await read(fleet, payins, accounts[currency], currency)
-    for payment in payments:
-        path = f"/payments/{payment['id']}"
-        await asyncio.gather(
-            fleet["payments"].post(f"{path}/return"), fleet["payments"].post(f"{path}/pay-out")
-        )
-    for _ in range(2):
-        for payment in payments:
-            await fleet["payments"].post(f"/payments/{payment['id']}/return")
-            await fleet["payments"].post(f"/payments/{payment['id']}/pay-out")
-    await fleet["payments"].post("/sweeps")
 
-    trial = (await fleet["ledger"].get("/trial-balance")).json()
-    assert (Decimal(trial["difference"]), trial["drift"]) == (0, [])
-    found = (await fleet["payments"].get("/payments?limit=200")).json()["payments"]
-    assert {p["state"] for p in found} <= {"awaiting_funds", "refunded", "paid_out"}
-    queue = (await fleet["bank"].get("/transfers?status=unmatched&limit=200")).json()["transfers"]
-    books = await balances(fleet)
-    for currency in sent:
-        came = sum((payin.amount for payin in sent[currency]), Decimal(0))
-        lost = sum((Decimal(t["amount"]) for t in queue if t["currency"] == currency), Decimal(0))
-        done = [p for p in found if p["pay_in"] == currency and p["state"] == "paid_out"]
-        paid = [p for p in found if p["currency"] == currency and p["state"] == "paid_out"]
-        out = sum((Decimal(p["amount"]) for p in paid), Decimal(0))
-        kept = sum((Decimal(p["to_pay"]) for p in done), Decimal(0))
-        assert books.get(("unallocated", currency), 0) == -lost
-        assert books.get(("client_funds", currency), 0) == 0
-        assert books.get(("fees", currency), 0) == -sum(Decimal(p["fee"]) for p in done)
-        assert books[("bank", currency)] == lost + kept - out
-        assert came >= lost + kept
-    assert not any(amount for (account, _), amount in books.items() if account == "schools_payable")
+    async def over() -> bool:
+        """Do what people would; whether nothing is left to be done."""
+        new = (await fleet["bank"].get("/transfers?status=new")).json()["transfers"]
+        for case in (await fleet["compliance"].get("/cases?status=open")).json()["cases"]:
+            verdict = {"verdict": chance.choice(("release", "reject")), "by": "Noor"}
+            await fleet["compliance"].post(f"/cases/{case['payment_id']}/decision", json=verdict)
+        await order_and_carry_out(fleet, house)
+        found = (await fleet["payments"].get("/payments?limit=200")).json()["payments"]
+        for payment in found:
+            if Decimal(payment["held"]) and payment["state"] != "funded":
+                await fleet["payments"].post(f"/payments/{payment['id']}/return")
+        states = {payment["state"] for payment in found}
+        assert states <= {"awaiting_funds", "refunded", "paid_out"}, states
+        assert not new
+        assert not any(Decimal(payment["held"]) for payment in found)
+        return True
+
+    await eventually(over, within=90)
+
+    async def the_books_agree() -> bool:
+        trial = (await fleet["ledger"].get("/trial-balance")).json()
+        assert (Decimal(trial["difference"]), trial["drift"]) == (0, [])
+        found = (await fleet["payments"].get("/payments?limit=200")).json()["payments"]
+        queue = (await fleet["bank"].get("/transfers?status=unmatched&limit=200")).json()
+        books = await balances(fleet)
+        for currency in sent:
+            came = sum((payin.amount for payin in sent[currency]), Decimal(0))
+            lost = sum(
+                (Decimal(t["amount"]) for t in queue["transfers"] if t["currency"] == currency),
+                Decimal(0),
+            )
+            done = [p for p in found if p["pay_in"] == currency and p["state"] == "paid_out"]
+            paid = [p for p in found if p["currency"] == currency and p["state"] == "paid_out"]
+            out = sum((Decimal(p["amount"]) for p in paid), Decimal(0))
+            kept = sum((Decimal(p["to_pay"]) for p in done), Decimal(0))
+            assert books.get(("unallocated", currency), 0) == -lost
+            assert books.get(("client_funds", currency), 0) == 0
+            assert books.get(("fees", currency), 0) == -sum(Decimal(p["fee"]) for p in done)
+            assert books[("bank", currency)] == lost + kept - out
+            assert came >= lost + kept
+        assert not any(a for (account, _), a in books.items() if account == "schools_payable")
+        return True
+
+    await eventually(the_books_agree, within=30)
+    assert (house.twice(), house.known_files) == (0, 0)
+    summary = (await fleet["mailbox"].get("/summary")).json()
+    assert summary["received"] == summary["unique"]
 
 
 async def test_every_app_is_ready_and_says_what_it_promises(fleet: Fleet) -> None:

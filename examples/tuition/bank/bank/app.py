@@ -1,20 +1,20 @@
-"""The endpoints of bank, and the daemon that watches its inbox."""
+"""The daemon that watches bank's inbox and tells what it finds, and what people ask of it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
+from sqlalchemy.orm import Session
 
 from bank import camt, store
-from bank.clients.ledger import Ledger
-from bank.clients.payments import Payments
+from bank.clients import payments as payments_api
+from bank.clients.payments import FundsAllocated, Payments, TransferRefused
+from bank.events import TransferReceived, TransferSent
 from bank.inbox import Inbox
 from bank.models import Status
 from bank.problems import (
@@ -23,28 +23,32 @@ from bank.problems import (
     TransferSettled,
     TransferUnknown,
 )
-from bank.settle import Settler
 from bank.values import Id, Match, Reading, Statement, Sweep, Transfer, TransferPage
-from skerry import App, Body
+from skerry import App, Body, RelaySettings
 from skerry.core.clock import Clock, system
 from skerry.data.database import Database
 
+LEASE_SECONDS = 5
+"""What a crash may cost: the work of a dead instance is anybody's after that."""
+
 app = App(
     "bank",
-    version="1.0.0",
+    version="2.0.0",
     description="Reads bank statements, and finds out whose the money on them is.",
+    relay=RelaySettings(lease=LEASE_SECONDS),
 )
-log = logging.getLogger("bank")
+app.publishes(TransferReceived, TransferSent)
 
-LOOK_SECONDS = 2
 LARGEST_STATEMENT = 32 << 20
 Xml = Annotated[
     bytes, Body(media_type="application/xml", limit=LARGEST_STATEMENT, description="camt.053")
 ]
-
-
-class Daemon:
-    """The task that reads what arrives and does what was left undone."""
+REFUSALS = (
+    payments_api.ReferenceUnknown,
+    payments_api.CurrencyMismatch,
+    payments_api.AmountNotPayable,
+    payments_api.TransferChanged,
+)
 
 
 @app.resource
@@ -70,46 +74,28 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-@app.resource
-def settler(database: Database, payments: Payments, ledger: Ledger) -> Settler:
-    return Settler(database, payments, ledger)
+@app.every("1s", lease=LEASE_SECONDS)
+async def look(inbox: Inbox, database: Database, clock: Clock) -> None:
+    """Read what has arrived in the inbox."""
+    await inbox.take(lambda xml: _read(xml, database, clock))
 
 
-@app.resource
-async def daemon(
-    database: Database, settler: Settler, clock: Clock, inbox: Inbox
-) -> AsyncIterator[Daemon]:
-    async def look() -> None:
-        await inbox.take(lambda xml: _read(xml, database, settler, clock))
-        await settler.everything()
-
-    async def forever() -> None:
-        inbox.take_back()
-        while True:
-            await clock.sleep(LOOK_SECONDS)
-            try:
-                await look()
-            except Exception:
-                log.exception("the inbox will be looked at again")
-
-    task = asyncio.create_task(forever(), name="bank daemon")
-    try:
-        yield Daemon()
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+@app.on(FundsAllocated, TransferRefused, lease=LEASE_SECONDS)
+def note_whose_it_is(told: FundsAllocated | TransferRefused, session: Session) -> None:
+    """Payments has said whose the money of a transfer is, or that it is nobody's."""
+    if isinstance(told, FundsAllocated):
+        store.matched(session, told.transfer_id, told.reference, told.payment_id)
+    else:
+        store.unmatched(session, told.transfer_id, told.reason)
 
 
 @app.post("/statements", raises=[StatementRefused], timeout=120)
-async def read_statements(
-    xml: Xml, database: Database, settler: Settler, clock: Clock
-) -> list[Reading]:
-    """Read a camt.053 file, and give what has come to the payments it is for.
+async def read_statements(xml: Xml, database: Database, clock: Clock) -> list[Reading]:
+    """Read a camt.053 file, and tell what has come and gone.
 
     A file may be sent twice, and statements may overlap: a transfer counts once.
     """
-    return await _read(xml, database, settler, clock)
+    return await _read(xml, database, clock)
 
 
 @app.get("/statements")
@@ -143,29 +129,42 @@ async def get_transfer(transfer_id: Id, database: Database) -> Transfer:
     "/transfers/{transfer_id}/match", raises=[TransferUnknown, TransferSettled, ReferenceRefused]
 )
 async def match_transfer(
-    transfer_id: Id, match: Match, database: Database, settler: Settler
+    transfer_id: Id, match: Match, database: Database, payments: Payments
 ) -> Transfer:
-    """Say whose money it is, where nothing else could tell."""
+    """Say whose money it is, where nothing else could tell.
+
+    A person waits for the answer, so this is a call and no event.
+    """
     transfer = await database.read(store.open_transfer, transfer_id)
-    return await settler.by_hand(transfer, match.reference)
+    given = payments_api.Transfer(
+        reference=match.reference,
+        currency=transfer.currency,
+        amount=transfer.amount,
+        booked=transfer.booked,
+        sender=transfer.sender,
+    )
+    try:
+        payment = await payments.record_transfer(transfer.id, given)
+    except REFUSALS as refused:
+        raise ReferenceRefused(detail=refused.detail or f"{refused.title}.") from None
+    return await database.write(store.matched, transfer.id, match.reference, payment.id)
 
 
 @app.post("/sweeps", timeout=120)
-async def sweep(settler: Settler) -> Sweep:
-    """Do now what is done every few seconds: deal with the transfers that were left."""
-    return await settler.everything()
+async def sweep(inbox: Inbox, database: Database, clock: Clock) -> Sweep:
+    """Do now what is done every second: read what has arrived in the inbox."""
+    return Sweep(await inbox.take(lambda xml: _read(xml, database, clock)))
 
 
-async def _read(xml: bytes, database: Database, settler: Settler, clock: Clock) -> list[Reading]:
+async def _read(xml: bytes, database: Database, clock: Clock) -> list[Reading]:
     try:
         statements = await asyncio.to_thread(camt.read, xml)
     except camt.NotAStatement as error:
         raise StatementRefused(detail=str(error)) from None
     now = datetime.fromtimestamp(clock.wall(), UTC)
-    new = [await database.write(store.keep, statement, now) for statement in statements]
-    await settler.everything()
     readings = []
-    for statement, (_, fresh) in zip(statements, new, strict=True):
+    for statement in statements:
+        _, fresh = await database.write(store.keep, statement, now)
         ids = [str(entry.id) for entry in statement.entries]
         found = await database.read(store.counts, ids)
         readings.append(

@@ -30,6 +30,20 @@ class Noise(StrEnum):
     MISSING = "missing"
 
 
+class Payout(Struct, frozen=True):
+    """Money on its way from the account, as it was ordered.
+
+    Attributes:
+        end_to_end: what the order called it.
+        bank_reference: the servicing bank's own number of the transfer.
+    """
+
+    end_to_end: str
+    amount: Decimal
+    receiver: str
+    bank_reference: str
+
+
 class Payin(Struct, frozen=True):
     """Money on its way to the account.
 
@@ -65,7 +79,7 @@ def written(payin: Payin) -> str:
 
 
 def statement(
-    payins: Sequence[Payin],
+    transfers: Sequence[Payin | Payout],
     *,
     account: str,
     currency: str,
@@ -96,11 +110,13 @@ def statement(
     holder = _add(element, "Acct")
     _add(_add(holder, "Id"), "IBAN", account)
     _add(holder, "Ccy", currency)
-    closing = opening + sum((payin.amount for payin in payins), Decimal(0))
+    closing = opening + sum(
+        (each.amount if isinstance(each, Payin) else -each.amount for each in transfers), Decimal(0)
+    )
     for code, amount in (("OPBD", opening), ("CLBD", closing)):
         _balance(element, code, amount, currency, day)
-    for payin in payins:
-        _entry(element, payin, currency, day, version)
+    for each in transfers:
+        _entry(element, each, currency, day, version)
     indent(document)
     xml: bytes = tostring(document, encoding="utf-8", xml_declaration=True)
     return xml
@@ -125,25 +141,32 @@ def _balance(parent: Element, code: str, amount: Decimal, currency: str, day: da
     _add(_add(balance, "Dt"), "Dt", day.isoformat())
 
 
-def _entry(parent: Element, payin: Payin, currency: str, day: date, version: str) -> None:
+def _entry(parent: Element, each: Payin | Payout, currency: str, day: date, version: str) -> None:
+    coming = isinstance(each, Payin)
     entry = _add(parent, "Ntry")
-    _amount(entry, payin.amount, currency)
-    _add(entry, "CdtDbtInd", "CRDT")
+    _amount(entry, each.amount, currency)
+    _add(entry, "CdtDbtInd", "CRDT" if coming else "DBIT")
     status = _add(entry, "Sts", "BOOK" if version == "02" else None)
     if version != "02":
         _add(status, "Cd", "BOOK")
     for name in ("BookgDt", "ValDt"):
         _add(_add(entry, name), "Dt", day.isoformat())
-    _add(entry, "AcctSvcrRef", payin.bank_reference)
+    _add(entry, "AcctSvcrRef", each.bank_reference)
     domain = _add(_add(entry, "BkTxCd"), "Domn")
     _add(domain, "Cd", "PMNT")
     family = _add(domain, "Fmly")
-    _add(family, "Cd", "RCDT")
+    _add(family, "Cd", "RCDT" if coming else "ICDT")
     _add(family, "SubFmlyCd", "ESCT")
     details = _add(_add(entry, "NtryDtls"), "TxDtls")
-    _add(_add(details, "Refs"), "EndToEndId", "NOTPROVIDED")
-    debtor = _add(_add(details, "RltdPties"), "Dbtr")
-    _add(debtor if version == "02" else _add(debtor, "Pty"), "Nm", payin.sender)
+    _add(_add(details, "Refs"), "EndToEndId", "NOTPROVIDED" if coming else each.end_to_end)
+    party = _add(_add(details, "RltdPties"), "Dbtr" if coming else "Cdtr")
+    name = each.sender if isinstance(each, Payin) else each.receiver
+    _add(party if version == "02" else _add(party, "Pty"), "Nm", name)
+    if isinstance(each, Payin):
+        _remittance(details, each)
+
+
+def _remittance(details: Element, payin: Payin) -> None:
     remittance = _add(details, "RmtInf")
     if payin.noise is Noise.STRUCTURED:
         information = _add(_add(remittance, "Strd"), "CdtrRefInf")

@@ -27,7 +27,7 @@ class Status(StrEnum):
     """How far a transfer has come.
 
     Attributes:
-        NEW: read, and nobody has been told.
+        NEW: read and told; payments has not said yet whose it is.
         MATCHED: a payment has it.
         UNMATCHED: it is a person's turn to find out whose it is.
         OUTGOING: money that left; nothing to match.

@@ -1,4 +1,8 @@
-"""Statements and transfers in the database: each function is one transaction's work."""
+"""Statements and transfers in the database: each function is one transaction's work.
+
+What a statement says for the first time is published in the transaction that keeps it: so each
+transfer is told once, however often it is listed, and whatever dies.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from bank import camt, models
+from bank.events import TransferReceived, TransferSent
 from bank.matching import find_reference
 from bank.models import Status
 from bank.money import from_minor
 from bank.problems import TransferSettled, TransferUnknown
 from bank.values import Statement, Transfer
+from skerry import publish_with
+
+NO_REFERENCE = "no reference, or not exactly one with right check digits"
 
 
 def keep(session: Session, statement: camt.Statement, now: datetime) -> tuple[int, int]:
@@ -36,32 +44,18 @@ def keep(session: Session, statement: camt.Statement, now: datetime) -> tuple[in
             models.Statement.account == statement.account, models.Statement.name == statement.id
         )
     ).one()
-    first_listed_here = (
-        select(func.count())
-        .select_from(models.Transfer)
-        .where(models.Transfer.statement_number == number)
-    )
-    before = session.scalar(first_listed_here) or 0
-    rows = [_row(entry, statement.currency, number) for entry in statement.entries]
-    if rows:
-        new = insert(models.Transfer).on_conflict_do_nothing(index_elements=["id"])
-        session.execute(new, sorted(rows, key=lambda row: str(row["id"])))
-    after = session.scalar(first_listed_here) or 0
-    return number, after - before
-
-
-def waiting(session: Session, limit: int) -> list[Transfer]:
-    """Transfers that nobody has been told of yet, oldest first."""
-    query = select(models.Transfer).where(models.Transfer.status == Status.NEW.value)
-    return [
-        _transfer(row)
-        for row in session.scalars(query.order_by(models.Transfer.number).limit(limit))
+    rows = {str(entry.id): _row(entry, statement.currency, number) for entry in statement.entries}
+    if not rows:
+        return number, 0
+    table = models.Transfer.__table__
+    new = insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    # Always in the same order, so that two statements never wait for each other.
+    fresh = set(session.execute(new, [rows[id] for id in sorted(rows)]).scalars())
+    told = [
+        _event(entry, statement.currency) for entry in statement.entries if str(entry.id) in fresh
     ]
-
-
-def count_waiting(session: Session) -> int:
-    query = select(func.count()).select_from(models.Transfer)
-    return session.scalar(query.where(models.Transfer.status == Status.NEW.value)) or 0
+    publish_with(session, *told)
+    return number, len(told)
 
 
 def get(session: Session, id: str) -> Transfer:
@@ -78,9 +72,10 @@ def matched(session: Session, id: str, reference: str, payment_id: str) -> Trans
 
 
 def unmatched(session: Session, id: str, reason: str) -> Transfer:
-    """Nobody has it, and a person has to look."""
+    """Nobody has it, and a person has to look; unless one has looked already."""
     row = _get(session, id)
-    row.status, row.reason = Status.UNMATCHED.value, reason[:200]
+    if row.status == Status.NEW.value:
+        row.status, row.reason = Status.UNMATCHED.value, reason[:200]
     return _transfer(row)
 
 
@@ -144,6 +139,10 @@ def _get(session: Session, id: str) -> models.Transfer:
 
 def _row(entry: camt.Entry, currency: str, statement: int) -> dict[str, object]:
     text = " | ".join(entry.remittance) or entry.end_to_end
+    reference = _reference(entry)
+    status = Status.OUTGOING
+    if entry.units > 0:
+        status = Status.NEW if reference else Status.UNMATCHED
     return {
         "id": str(entry.id),
         "statement_number": statement,
@@ -153,11 +152,22 @@ def _row(entry: camt.Entry, currency: str, statement: int) -> dict[str, object]:
         "bank_reference": entry.servicer_reference[:35],
         "text": text,
         "sender": entry.party,
-        "reference": find_reference((*entry.remittance, entry.end_to_end)),
-        "status": (Status.NEW if entry.units > 0 else Status.OUTGOING).value,
+        "reference": reference,
+        "status": status.value,
         "payment_id": None,
-        "reason": "",
+        "reason": NO_REFERENCE if status is Status.UNMATCHED else "",
     }
+
+
+def _event(entry: camt.Entry, currency: str) -> TransferReceived | TransferSent:
+    id, amount = str(entry.id), from_minor(abs(entry.units), currency)
+    if entry.units < 0:
+        return TransferSent(id, currency, amount, entry.booked, entry.end_to_end)
+    return TransferReceived(id, currency, amount, entry.booked, entry.party, _reference(entry))
+
+
+def _reference(entry: camt.Entry) -> str | None:
+    return find_reference((*entry.remittance, entry.end_to_end))
 
 
 def _transfer(row: models.Transfer) -> Transfer:

@@ -24,7 +24,7 @@ class Reading(Struct, frozen=True):
         new: those that no earlier statement listed.
         matched: transfers of this statement that a payment has.
         unmatched: those that a person has to look at.
-        waiting: those that could not be dealt with yet; they are tried again by themselves.
+        waiting: those of which payments has yet to say whose they are.
     """
 
     account: str
@@ -89,8 +89,10 @@ class Match(Struct, frozen=True):
 
 
 class Sweep(Struct, frozen=True):
-    """What was left to do, and has been done."""
+    """What was left to do, and has been done.
 
-    matched: int
-    unmatched: int
-    waiting: int
+    Attributes:
+        files: that lay in the inbox.
+    """
+
+    files: int

@@ -1,9 +1,8 @@
-"""Bank as others see it, with payments and the ledger played by the tests."""
+"""Bank as others see it, with payments played by the tests."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
@@ -11,33 +10,25 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from bank.app import app
 from bank.clients import payments as payments_api
-from bank.clients.ledger import Ledger, TransferReceived
-from bank.clients.payments import Payments
-from bank.generate import Noise, Payin, statement
+from bank.clients.payments import FundsAllocated, Payments, TransferRefused
+from bank.generate import Noise, Payin, Payout, statement
 from bank.inbox import Inbox
 
+from skerry import eventually
 from skerry.app.testclient import TestClient
-from skerry.core.clock import Clock, ManualClock
-from skerry.core.errors import ConnectError
+from skerry.bus.driver import Driver
+from skerry.bus.event import event_type
+from skerry.bus.memory import Broker, Memory
+from skerry.bus.message import compose
 from skerry.data.database import Database
 
 OURS, OTHER = "RF18539007547034", "RF74000000000001"
+P = "00000000-0000-0000-0000-000000000001"
 XML = {"content-type": "application/xml"}
-
-
-class FakeLedger:
-    def __init__(self) -> None:
-        self.told: dict[str, TransferReceived] = {}
-        self.down = False
-
-    async def record_event(self, event_id: str, event: Any) -> None:
-        await asyncio.sleep(0)
-        if self.down:
-            raise ConnectError("nobody there", app="ledger")
-        assert self.told.setdefault(event_id, event) == event
 
 
 class FakePayments:
@@ -45,12 +36,9 @@ class FakePayments:
 
     def __init__(self) -> None:
         self.received: dict[str, payments_api.Transfer] = {}
-        self.down = False
 
     async def record_transfer(self, transfer_id: str, transfer: payments_api.Transfer) -> Any:
         await asyncio.sleep(0)
-        if self.down:
-            raise ConnectError("nobody there", app="payments")
         if transfer.reference != OURS:
             raise payments_api.ReferenceUnknown(reference=transfer.reference)
         if transfer.currency != "EUR":
@@ -60,18 +48,13 @@ class FakePayments:
 
 
 @pytest.fixture
-def ledger() -> FakeLedger:
-    return FakeLedger()
+def broker() -> Broker:
+    return Broker()
 
 
 @pytest.fixture
 def payments() -> FakePayments:
     return FakePayments()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -81,24 +64,19 @@ def inbox(tmp_path: Path) -> Inbox:
 
 @pytest.fixture
 async def client(
-    database: Database,
-    ledger: FakeLedger,
-    payments: FakePayments,
-    clock: ManualClock,
-    inbox: Inbox,
+    database: Database, broker: Broker, payments: FakePayments, inbox: Inbox
 ) -> AsyncIterator[TestClient]:
     overrides = {
         Database: database,
-        Ledger: ledger,
+        Driver: Memory(broker),
         Payments: payments,
-        Clock: clock,
         Inbox: inbox,
     }
     async with TestClient(app, overrides=overrides) as client:
         yield client
 
 
-def make(*payins: Payin, number: int = 1, currency: str = "EUR") -> bytes:
+def make(*payins: Payin | Payout, number: int = 1, currency: str = "EUR") -> bytes:
     return statement(
         payins,
         account="DE89370400440532013000",
@@ -124,68 +102,124 @@ async def transfers(client: TestClient, status: str) -> list[dict[str, Any]]:
     return list(found)
 
 
-async def test_money_finds_its_payment(
-    client: TestClient, ledger: FakeLedger, payments: FakePayments
+async def told(broker: Broker, count: int) -> list[dict[str, Any]]:
+    """Wait until bank has published so many transfers; what it has said of them."""
+
+    async def so() -> list[dict[str, Any]]:
+        found = [m for m in broker.published if m.topic.startswith("bank.")]
+        assert len(found) == count
+        return [{"topic": m.topic, **msgspec.json.decode(m.body)} for m in found]
+
+    return await eventually(so, within=30) if count else []
+
+
+async def answer(broker: Broker, *events: Any) -> None:
+    """What payments tells."""
+    await Memory(broker).publish(
+        [compose(event_type(type(event)), event, source="test") for event in events]
+    )
+
+
+async def becomes(client: TestClient, id: str, status: str) -> dict[str, Any]:
+    async def so() -> dict[str, Any]:
+        found = (await client.get(f"/transfers/{id}")).json()
+        assert found["status"] == status
+        return dict(found)
+
+    return await eventually(so, within=30)
+
+
+async def test_money_that_has_come_is_told_with_the_reference_that_was_found(
+    client: TestClient, broker: Broker
 ) -> None:
     kinds = [n for n in Noise if n not in (Noise.WRONG_DIGIT, Noise.MISSING)]
     reading = await send(client, make(*(payin(f"B{n}", kind) for n, kind in enumerate(kinds))))
-    assert (reading["entries"], reading["new"], reading["matched"]) == (6, 6, 6)
-    assert {transfer.reference for transfer in payments.received.values()} == {OURS}
-    assert set(payments.received) == set(ledger.told)
-    assert {event.amount for event in ledger.told.values()} == {Decimal("12.30")}
+    assert (reading["entries"], reading["new"], reading["waiting"]) == (6, 6, 6)
+    found = await told(broker, 6)
+    assert {each["topic"] for each in found} == {"bank.transfer-received"}
+    assert {each["reference"] for each in found} == {OURS}
+    assert {each["amount"] for each in found} == {"12.30"}
+    assert len({each["transfer_id"] for each in found}) == 6
+
+
+async def test_money_that_has_gone_is_told_with_what_its_order_called_it(
+    client: TestClient, broker: Broker
+) -> None:
+    await send(client, make(Payout("0123abcd", Decimal("99.10"), "Tuscia", "B1"), payin("B2")))
+    sent = next(each for each in await told(broker, 2) if each["topic"] == "bank.transfer-sent")
+    assert (sent["end_to_end"], sent["amount"], sent["currency"]) == ("0123abcd", "99.10", "EUR")
+    (outgoing,) = await transfers(client, "outgoing")
+    assert (outgoing["id"], outgoing["amount"]) == (sent["transfer_id"], "-99.10")
+
+
+async def test_payments_says_whose_it_is(client: TestClient, broker: Broker) -> None:
+    await send(client, make(payin("B1"), Payin(OTHER, Decimal(1), "Bo", "B2")))
+    mine, nobodys = sorted(await told(broker, 2), key=lambda each: str(each["reference"]))
+    allocated = FundsAllocated(
+        payment_id=P,
+        transfer_id=mine["transfer_id"],
+        reference=OURS,
+        currency="EUR",
+        amount=Decimal("12.30"),
+    )
+    refused = TransferRefused(transfer_id=nobodys["transfer_id"], reason="No payment has it")
+    await answer(broker, allocated, refused)
+    matched = await becomes(client, mine["transfer_id"], "matched")
+    assert (matched["payment_id"], matched["reference"]) == (P, OURS)
+    unmatched = await becomes(client, nobodys["transfer_id"], "unmatched")
+    assert unmatched["reason"] == "No payment has it"
 
 
 async def test_what_is_not_certain_waits_for_a_person(
-    client: TestClient, ledger: FakeLedger, payments: FakePayments
+    client: TestClient, broker: Broker, payments: FakePayments
 ) -> None:
-    unknown = Payin(OTHER, Decimal(1), "Bo", "B3")
-    reading = await send(
-        client, make(payin("B1", Noise.WRONG_DIGIT), payin("B2", Noise.MISSING), unknown)
-    )
-    assert (reading["matched"], reading["unmatched"]) == (0, 3)
-    assert len(ledger.told) == 3  # it is on the account, whoever it belongs to
+    reading = await send(client, make(payin("B1", Noise.WRONG_DIGIT), payin("B2", Noise.MISSING)))
+    assert (reading["matched"], reading["unmatched"]) == (0, 2)
+    found = await told(broker, 2)  # it is on the account, whoever it belongs to
+    assert {each.get("reference") for each in found} == {None}
     waiting = {transfer["text"]: transfer for transfer in await transfers(client, "unmatched")}
-    assert {text: found["reference"] for text, found in waiting.items()} == {
-        "RF18539007547035": None,
-        "tuition": None,
-        OTHER: OTHER,
-    }
-    assert "No payment has this reference" in waiting[OTHER]["reason"]
+    assert "no reference" in waiting["tuition"]["reason"]
 
     path = f"/transfers/{waiting['tuition']['id']}/match"
-    answer = await client.put(path, json={"reference": OTHER})
-    assert (answer.status, answer.json()["title"]) == (
+    refused = await client.put(path, json={"reference": OTHER})
+    assert (refused.status, refused.json()["title"]) == (
         409,
         "The payment with this reference cannot have this money, or there is none",
     )
-    answer = await client.put(path, json={"reference": OURS})
-    assert (answer.status, answer.json()["status"]) == (200, "matched")
+    matched = await client.put(path, json={"reference": OURS})
+    assert (matched.status, matched.json()["status"]) == (200, "matched")
     assert list(payments.received) == [waiting["tuition"]["id"]]
     assert (await client.put(path, json={"reference": OURS})).status == 409
 
 
-async def test_money_in_another_currency_is_not_given_away(client: TestClient) -> None:
-    reading = await send(client, make(payin("B1"), currency="USD"))
-    assert reading["unmatched"] == 1
+async def test_what_a_person_has_matched_stays_matched(client: TestClient, broker: Broker) -> None:
+    await send(client, make(payin("B1"), payin("B2")))
+    first, second = [each["transfer_id"] for each in await told(broker, 2)]
+    assert (await client.put(f"/transfers/{first}/match", json={"reference": OURS})).status == 200
+    for id in (first, second):
+        await answer(broker, TransferRefused(transfer_id=id, reason="too late"))
+    await becomes(client, second, "unmatched")
+    await becomes(client, first, "matched")
 
 
-async def test_files_and_entries_that_come_twice_are_harmless(
-    client: TestClient, payments: FakePayments, ledger: FakeLedger
+async def test_files_and_entries_that_come_twice_are_told_once(
+    client: TestClient, broker: Broker
 ) -> None:
     file = make(payin("B1"), payin("B2"))
     assert (await send(client, file))["new"] == 2
     again = await send(client, file)
-    assert (again["new"], again["matched"]) == (0, 2)
+    assert (again["new"], again["entries"]) == (0, 2)
     overlapping = await send(client, make(payin("B2"), payin("B3"), number=2))
     assert (overlapping["entries"], overlapping["new"]) == (2, 1)
-    assert len(payments.received) == len(ledger.told) == 3
+    assert len({each["transfer_id"] for each in await told(broker, 3)}) == 3
     assert len((await client.get("/statements")).json()) == 2
 
 
-async def test_many_files_at_once(client: TestClient, payments: FakePayments) -> None:
+async def test_many_files_at_once(client: TestClient, broker: Broker) -> None:
     file = make(*(payin(f"B{n}") for n in range(40)))
-    await asyncio.gather(*(send(client, file) for _ in range(4)))
-    assert len(payments.received) == 40
+    read = await asyncio.gather(*(send(client, file) for _ in range(4)))
+    assert sum(reading["new"] for reading in read) == 40
+    assert len({each["transfer_id"] for each in await told(broker, 40)}) == 40
 
 
 async def test_a_file_that_cannot_be_trusted_changes_nothing(client: TestClient) -> None:
@@ -200,54 +234,54 @@ async def test_a_file_that_cannot_be_trusted_changes_nothing(client: TestClient)
     assert wrong.status == 415
 
 
-@pytest.mark.parametrize("who", ["ledger", "payments"])
-async def test_when_somebody_is_down_nothing_is_lost(
-    client: TestClient, ledger: FakeLedger, payments: FakePayments, who: str
-) -> None:
-    down: Any = {"ledger": ledger, "payments": payments}[who]
-    down.down = True
+async def test_while_the_bus_is_away_nothing_is_lost(client: TestClient, broker: Broker) -> None:
+    broker.reachable = False
     assert (await send(client, make(payin("B1"), payin("B2"))))["waiting"] == 2
-    assert (await client.post("/sweeps")).json() == {"matched": 0, "unmatched": 0, "waiting": 2}
-    down.down = False
-    assert (await client.post("/sweeps")).json() == {"matched": 2, "unmatched": 0, "waiting": 0}
-    assert len(payments.received) == len(ledger.told) == 2
-
-
-def appears(file: Path) -> None:
-    for _ in range(500):
-        if file.exists():
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"{file.name} has not come")
+    broker.reachable = True
+    await told(broker, 2)
 
 
 async def test_the_inbox_is_read_by_itself(
-    client: TestClient, inbox: Inbox, clock: ManualClock, payments: FakePayments
+    client: TestClient, inbox: Inbox, broker: Broker
 ) -> None:
     (inbox.folder / "a.xml").write_bytes(make(payin("B1")))
     (inbox.folder / "b.xml").write_bytes(b"<nonsense/>")
     (inbox.folder / "c.txt").write_bytes(b"not for us")
-    await clock.advance(2.0)
-    await asyncio.to_thread(appears, inbox.refused / "b.xml")
+
+    async def read() -> bool:
+        return (inbox.refused / "b.xml").exists()
+
+    await eventually(read, within=30)
     assert [file.name for file in (inbox.folder / "read").iterdir()] == ["a.xml"]
     assert "not camt.053" in (inbox.folder / "refused" / "b.xml.reason").read_text()
     assert [file.name for file in inbox.folder.glob("*.*")] == ["c.txt"]
-    assert len(payments.received) == 1
+    await told(broker, 1)
 
 
-async def test_files_that_a_dead_instance_had_begun_are_read_again(
-    inbox: Inbox, tmp_path: Path
-) -> None:
-    (inbox.claimed / "a.xml").write_bytes(b"x")
+async def test_a_file_that_somebody_died_over_is_read_again(inbox: Inbox) -> None:
+    (inbox.folder / "a.xml").write_bytes(b"x")
     seen: list[bytes] = []
 
-    async def read(xml: bytes) -> None:
+    async def die(xml: bytes) -> None:
         seen.append(xml)
+        if len(seen) == 1:
+            raise RuntimeError
 
-    assert await inbox.take(read) == 0
-    inbox.take_back()
-    assert await inbox.take(read) == 1
-    assert seen == [b"x"]
+    with pytest.raises(RuntimeError):
+        await inbox.take(die)
+    assert await inbox.take(die) == 1
+    assert await inbox.take(die) == 0
+    assert seen == [b"x", b"x"]
+
+
+async def test_a_file_that_another_has_put_away_is_no_error(inbox: Inbox) -> None:
+    file = inbox.folder / "a.xml"
+    file.write_bytes(b"x")
+
+    async def slowly(xml: bytes) -> None:
+        file.replace(inbox.read / file.name)
+
+    assert await inbox.take(slowly) == 0
 
 
 async def test_pages_of_transfers(client: TestClient) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from bank import camt
 from bank.camt import NotAStatement
-from bank.generate import Noise, Payin, statement
+from bank.generate import Noise, Payin, Payout, statement
 from bank.money import from_minor
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +16,9 @@ DAY = date(2026, 11, 2)
 ONE = Payin("RF18539007547034", Decimal("12.30"), "Aylin Kaya", "2026110200001")
 
 
-def make(*payins: Payin, version: str = "08", currency: str = "EUR", opening: str = "0") -> str:
+def make(
+    *payins: Payin | Payout, version: str = "08", currency: str = "EUR", opening: str = "0"
+) -> str:
     return statement(
         payins or [ONE],
         account=ACCOUNT,
@@ -171,3 +173,23 @@ def test_broken_files_are_refused_and_nothing_worse(junk: bytes, place: int, cut
         camt.read(xml[:place] + junk + xml[place + cut :])
     except NotAStatement:
         pass
+
+
+@given(
+    st.lists(st.integers(-(10**9), 10**9).filter(bool), min_size=1, max_size=8),
+    st.sampled_from(["EUR", "JPY", "KWD"]),
+    st.sampled_from(["02", "08"]),
+)
+def test_what_goes_is_read_beside_what_comes(units: list[int], currency: str, version: str) -> None:
+    each = [
+        Payin("RF18539007547034", from_minor(n, currency), "Aylin", f"B{i}")
+        if n > 0
+        else Payout(f"order{i}", from_minor(-n, currency), "Tuscia", f"B{i}")
+        for i, n in enumerate(units)
+    ]
+    (found,) = camt.read(make(*each, version=version, currency=currency).encode())
+    assert [entry.units for entry in found.entries] == units
+    assert [entry.end_to_end for entry in found.entries] == [
+        "" if n > 0 else f"order{i}" for i, n in enumerate(units)
+    ]
+    assert {entry.party for entry in found.entries} <= {"Aylin", "Tuscia"}

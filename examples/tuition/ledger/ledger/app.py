@@ -1,4 +1,4 @@
-"""The endpoints of the ledger."""
+"""The way into the books, which is hearing of what has happened, and what people ask of them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
+from sqlalchemy.orm import Session
 
 from ledger import store
 from ledger.accounts import Account
-from ledger.events import Event, Id
+from ledger.clients.bank import TransferReceived
+from ledger.clients.payments import FundsAllocated, FundsReturned, PaymentConverted
+from ledger.clients.payouts import PaymentPaidOut
+from ledger.events import Event
+from ledger.money import NotAnAmount
 from ledger.problems import AmountNotPayable, EntryUnknown, EventChanged, Unbalanced
-from ledger.values import Balance, Entry, EntryPage, NewEntry, TrialBalance
-from skerry import App
+from ledger.values import Balance, Entry, EntryPage, Id, NewEntry, TrialBalance
+from skerry import App, Attempt
 from skerry.core.clock import Clock, system
 from skerry.data.database import Database
 
-app = App("ledger", version="1.0.0", description="Double entry, balanced at all times.")
+app = App("ledger", version="2.0.0", description="Double entry, balanced at all times.")
+
+LEASE_SECONDS = 5
+"""What a crash may cost: the work of a dead instance is anybody's after that."""
 
 Number = Annotated[int, Meta(ge=1, le=2**62)]
 Subject = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
@@ -42,11 +50,18 @@ def clock() -> Clock:
     return system
 
 
-@app.put("/events/{event_id}", raises=[AmountNotPayable, EventChanged])
-async def record_event(event_id: Id, event: Event, database: Database, clock: Clock) -> Entry:
-    """Book something that has happened, once however often it is told."""
-    entry, _ = await database.write(store.book_event, event_id, event, _now(clock))
-    return entry
+@app.on(
+    TransferReceived,
+    FundsAllocated,
+    PaymentConverted,
+    PaymentPaidOut,
+    FundsReturned,
+    lease=LEASE_SECONDS,
+    permanent=[NotAnAmount, EventChanged],
+)
+def book(event: Event, attempt: Attempt, session: Session, clock: Clock) -> None:
+    """Book something that has happened, under the event's own id."""
+    store.book_event(session, attempt.id, event, _now(clock))
 
 
 @app.put("/entries/{entry_id}", raises=[AmountNotPayable, Unbalanced, EventChanged])

@@ -1,4 +1,4 @@
-"""What the ledger is told, and the one way in which each becomes a journal entry.
+"""What the ledger hears, and the one way in which each becomes a journal entry.
 
 ::
 
@@ -16,70 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated
-
-from annotated_types import Ge, Gt, Le
-from msgspec import Meta, Struct
 
 from ledger.accounts import Account
-from ledger.money import to_minor
-
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["EUR"])]
-Amount = Annotated[Decimal, Gt(Decimal(0)), Le(Decimal(1_000_000_000_000))]
-AmountOrNone = Annotated[Decimal, Ge(Decimal(0)), Le(Decimal(1_000_000_000_000))]
+from ledger.clients.bank import TransferReceived
+from ledger.clients.payments import FundsAllocated, FundsReturned, PaymentConverted
+from ledger.clients.payouts import PaymentPaidOut
+from ledger.money import NotAnAmount, to_minor
 
 Line = tuple[Account, str, int]
 """An account, a currency, and minor units: positive is debit, negative is credit."""
-
-
-class TransferReceived(Struct, frozen=True, tag_field="kind", tag=True):
-    """A bank says that money has come."""
-
-    transfer_id: Id
-    currency: CurrencyCode
-    amount: Amount
-
-
-class FundsAllocated(Struct, frozen=True, tag_field="kind", tag=True):
-    """Money that had come turned out to be for this payment."""
-
-    payment_id: Id
-    currency: CurrencyCode
-    amount: Amount
-
-
-class PaymentConverted(Struct, frozen=True, tag_field="kind", tag=True):
-    """The payer's money has become the school's.
-
-    Attributes:
-        pay_in: the currency of ``converted`` and ``fee``.
-        currency: the school's, of ``amount``.
-    """
-
-    payment_id: Id
-    pay_in: CurrencyCode
-    converted: Amount
-    fee: AmountOrNone
-    currency: CurrencyCode
-    amount: Amount
-
-
-class PaymentPaidOut(Struct, frozen=True, tag_field="kind", tag=True):
-    """The school has been paid."""
-
-    payment_id: Id
-    currency: CurrencyCode
-    amount: Amount
-
-
-class FundsReturned(Struct, frozen=True, tag_field="kind", tag=True):
-    """Money has gone back to the payer."""
-
-    payment_id: Id
-    currency: CurrencyCode
-    amount: Amount
-
 
 Event = TransferReceived | FundsAllocated | PaymentConverted | PaymentPaidOut | FundsReturned
 
@@ -88,7 +33,7 @@ def lines(event: Event) -> list[Line]:
     """The journal entry of an event; lines of nothing are left out.
 
     Raises:
-        NotAnAmount: a currency nobody pays in, or more decimals than it has.
+        NotAnAmount: a currency nobody pays in, more decimals than it has, or nothing at all.
     """
     return [line for line in _lines(event) if line[2] != 0]
 
@@ -105,7 +50,7 @@ def _lines(event: Event) -> Iterator[Line]:
         case FundsAllocated():
             yield from _moved(Account.UNALLOCATED, Account.CLIENT_FUNDS, event)
         case PaymentConverted():
-            converted = to_minor(event.converted, event.pay_in)
+            converted = _positive(event.converted, event.pay_in)
             fee = to_minor(event.fee, event.pay_in)
             yield (Account.CLIENT_FUNDS, event.pay_in, converted + fee)
             yield (Account.FEES, event.pay_in, -fee)
@@ -118,6 +63,12 @@ def _lines(event: Event) -> Iterator[Line]:
 
 
 def _moved(debit: Account, credit: Account, event: Event) -> Iterator[Line]:
-    units = to_minor(event.amount, event.currency)
+    units = _positive(event.amount, event.currency)
     yield (debit, event.currency, units)
     yield (credit, event.currency, -units)
+
+
+def _positive(amount: Decimal, currency: str) -> int:
+    if amount <= 0:
+        raise NotAnAmount(f"{amount} {currency} does not move")
+    return to_minor(amount, currency)

@@ -10,7 +10,7 @@ class EntryUnknown(Problem, status=404):
 
 
 class EventChanged(Problem, status=409):
-    """This event has been booked before, and was another one."""
+    """An entry with this id has been booked before, and was another one."""
 
 
 class Unbalanced(Problem, status=422):

@@ -32,13 +32,9 @@ def book_event(session: Session, id: str, event: Event, now: datetime) -> tuple[
     """Book an event, once however often it is told; the entry, and whether it is new.
 
     Raises:
-        AmountNotPayable, EventChanged.
+        NotAnAmount, EventChanged.
     """
-    try:
-        found = lines(event)
-    except NotAnAmount as error:
-        raise AmountNotPayable(detail=str(error)) from None
-    return _book(session, id, type(event).__name__, subject(event), found, now)
+    return _book(session, id, type(event).__name__, subject(event), lines(event), now)
 
 
 def book_manually(session: Session, id: str, new: NewEntry, now: datetime) -> tuple[Entry, bool]:

@@ -7,10 +7,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
+from annotated_types import Gt, Le
 from msgspec import Meta, Struct
 
 from ledger.accounts import Account
-from ledger.events import Amount, CurrencyCode
+
+Id = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", examples=["EUR"])]
+Amount = Annotated[Decimal, Gt(Decimal(0)), Le(Decimal(1_000_000_000_000))]
 
 
 class Side(StrEnum):

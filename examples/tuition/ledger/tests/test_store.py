@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger import models, store
 from ledger.accounts import Account
-from ledger.events import FundsAllocated, TransferReceived
 from ledger.problems import AmountNotPayable, EntryUnknown, EventChanged, Unbalanced
 from ledger.values import NewEntry, Posting, Side, TrialBalance
+from samples import allocated
+from samples import received as event_of
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -27,8 +28,7 @@ PIECES = st.lists(st.tuples(ACCOUNTS, st.integers(1, 10**9)), min_size=1, max_si
 def received(database: Database, amount: str = "12.30", id: str = "", about: str = "") -> str:
     id = id or str(uuid4())
     with database.writing() as session:
-        event = TransferReceived(about or id, "EUR", Decimal(amount))
-        store.book_event(session, id, event, NOW)
+        store.book_event(session, id, event_of("EUR", amount, about or id), NOW)
     return id
 
 
@@ -73,9 +73,8 @@ def test_told_by_many_at_once_booked_once(database: Database) -> None:
 def test_many_at_once_add_up(database: Database) -> None:
     def book(n: int) -> None:
         with database.writing() as session:
-            kind = TransferReceived if n % 2 else FundsAllocated
-            id = str(uuid4())
-            store.book_event(session, id, kind(id, "EUR", Decimal(n)), NOW)
+            kind = event_of if n % 2 else allocated
+            store.book_event(session, str(uuid4()), kind("EUR", str(n)), NOW)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(book, range(1, 31)))

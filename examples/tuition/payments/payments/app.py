@@ -1,23 +1,31 @@
-"""The endpoints of payments."""
+"""The endpoints of payments, and what it does when others have done their part."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Meta
+from sqlalchemy.orm import Session
 
-from payments import announce, store, views
+from payments import store, views
 from payments.clients import quotes as quotes_api
-from payments.clients.ledger import Ledger
+from payments.clients.bank import TransferReceived
+from payments.clients.compliance import PaymentCleared, PaymentHeld, PaymentRejected
+from payments.clients.payouts import PaymentPaidOut
 from payments.clients.quotes import Acceptance, Quotes
-from payments.machine import State
+from payments.events import (
+    FundsAllocated,
+    FundsReturned,
+    PaymentConverted,
+    PaymentFunded,
+    PaymentSettled,
+    TransferRefused,
+)
+from payments.machine import Screening, State
 from payments.problems import (
     AmountNotPayable,
     CurrencyMismatch,
@@ -31,22 +39,36 @@ from payments.problems import (
     TransitionNotAllowed,
 )
 from payments.values import Id, NewPayment, Payment, PaymentPage, Step, Sweep, Transfer
-from skerry import App, Header
+from skerry import App, Header, RelaySettings
 from skerry.core.clock import Clock, system
 from skerry.data.database import Database
 
-app = App("payments", version="1.0.0", description="What payers owe, and what became of it.")
+LEASE_SECONDS = 5
+"""What a crash may cost: the work of a dead instance is anybody's after that."""
+
+app = App(
+    "payments",
+    version="2.0.0",
+    description="What payers owe, and what became of it.",
+    relay=RelaySettings(lease=LEASE_SECONDS),
+)
+app.publishes(
+    FundsAllocated,
+    TransferRefused,
+    PaymentFunded,
+    PaymentConverted,
+    PaymentSettled,
+    FundsReturned,
+)
 
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Number = Annotated[int, Meta(ge=1, le=2**62)]
 
-log = logging.getLogger("payments")
-
-SWEEP_SECONDS = 15
-
-
-class Sweeper:
-    """The task that does what requests have left undone."""
+VERDICTS = {
+    PaymentCleared: Screening.CLEARED,
+    PaymentHeld: Screening.HELD,
+    PaymentRejected: Screening.REJECTED,
+}
 
 
 @app.resource
@@ -67,23 +89,33 @@ def clock() -> Clock:
     return system
 
 
-@app.resource
-async def sweeper(database: Database, ledger: Ledger, clock: Clock) -> AsyncIterator[Sweeper]:
-    async def forever() -> None:
-        while True:
-            await clock.sleep(SWEEP_SECONDS)
-            try:
-                await _sweep(database, ledger, clock)
-            except Exception:
-                log.exception("it will be swept again")
+@app.on(TransferReceived, lease=LEASE_SECONDS)
+def allocate_transfer(received: TransferReceived, session: Session, clock: Clock) -> None:
+    """Money has come: give it to the payment that it names."""
+    store.allocate(session, received, _now(clock))
 
-    task = asyncio.create_task(forever(), name="payments sweeper")
-    try:
-        yield Sweeper()
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+
+@app.on(
+    PaymentCleared, PaymentHeld, PaymentRejected, lease=LEASE_SECONDS, permanent=[PaymentUnknown]
+)
+def note_screening(
+    told: PaymentCleared | PaymentHeld | PaymentRejected, session: Session, clock: Clock
+) -> None:
+    """Compliance has looked: what is cleared is converted, what is rejected goes back."""
+    store.screened(session, told.payment_id, VERDICTS[type(told)], _now(clock))
+
+
+@app.on(PaymentPaidOut, lease=LEASE_SECONDS, permanent=[PaymentUnknown, TransitionNotAllowed])
+def settle(paid: PaymentPaidOut, session: Session, clock: Clock) -> None:
+    """The school has its money."""
+    store.pay_out(session, paid.payment_id, _now(clock))
+
+
+@app.every("15s", lease=LEASE_SECONDS)
+def expire_overdue(session: Session, clock: Clock) -> None:
+    """Close payments whose money has not come in time."""
+    now = _now(clock)
+    store.expire(session, now.date(), now)
 
 
 @app.post("/payments", status=201, raises=[QuoteUnknown, QuoteNotUsable, KeyReused])
@@ -153,19 +185,10 @@ async def list_steps(payment_id: Id, database: Database) -> list[Step]:
     raises=[ReferenceUnknown, CurrencyMismatch, AmountNotPayable, TransferChanged],
 )
 async def record_transfer(
-    transfer_id: Id, transfer: Transfer, database: Database, ledger: Ledger, clock: Clock
+    transfer_id: Id, transfer: Transfer, database: Database, clock: Clock
 ) -> Payment:
-    """Count money that has come, once however often it is told; the payment it is for."""
+    """Count money that has come, where a person says whose it is; the payment it is for."""
     row = await database.write(store.record_transfer, transfer_id, transfer, _now(clock))
-    await announce.what_is_pending(database, ledger, clock, row.id)
-    return views.payment(row)
-
-
-@app.post("/payments/{payment_id}/pay-out", raises=[PaymentUnknown, TransitionNotAllowed])
-async def pay_out(payment_id: Id, database: Database, ledger: Ledger, clock: Clock) -> Payment:
-    """The school has been paid."""
-    row = await database.write(store.pay_out, payment_id, _now(clock))
-    await announce.what_is_pending(database, ledger, clock, row.id)
     return views.payment(row)
 
 
@@ -173,23 +196,16 @@ async def pay_out(payment_id: Id, database: Database, ledger: Ledger, clock: Clo
     "/payments/{payment_id}/return",
     raises=[PaymentUnknown, NothingToReturn, TransitionNotAllowed],
 )
-async def return_funds(payment_id: Id, database: Database, ledger: Ledger, clock: Clock) -> Payment:
+async def return_funds(payment_id: Id, database: Database, clock: Clock) -> Payment:
     """Money that is not owed to the school has gone back to the payer."""
-    row = await database.write(store.give_back, payment_id, _now(clock))
-    await announce.what_is_pending(database, ledger, clock, row.id)
-    return views.payment(row)
+    return views.payment(await database.write(store.give_back, payment_id, _now(clock)))
 
 
 @app.post("/sweeps")
-async def sweep(database: Database, ledger: Ledger, clock: Clock) -> Sweep:
-    """Do now what is done every few seconds: expire what is overdue, tell what is untold."""
-    return await _sweep(database, ledger, clock)
-
-
-async def _sweep(database: Database, ledger: Ledger, clock: Clock) -> Sweep:
+async def sweep(database: Database, clock: Clock) -> Sweep:
+    """Do now what is done every few seconds: expire what is overdue."""
     now = _now(clock)
-    expired = await database.write(store.expire, now.date(), now)
-    return Sweep(expired, await announce.what_is_pending(database, ledger, clock))
+    return Sweep(await database.write(store.expire, now.date(), now))
 
 
 def _now(clock: Clock) -> datetime:

@@ -3,7 +3,7 @@
 ::
 
     awaiting_funds ──► funded ──► converted ──► paid_out
-      │   │   ▲          │ ▲
+      │   │   ▲          │ ▲  when it has been cleared
       │   ▼   │          │ │ the excess goes back
       │ underpaid ──► overpaid
       ▼   ▼              │
@@ -11,7 +11,8 @@
 
 Money that comes too late, or too little of it, goes back; so does an excess, before anything
 else happens: sending on more than is owed, with a request to return the difference, is an old
-way to launder money, so a person looks first.
+way to launder money, so a person looks first. What compliance says of a payment is apart from all
+that (``Screening``): only what is funded *and* cleared is converted.
 """
 
 from __future__ import annotations
@@ -32,12 +33,30 @@ class State(StrEnum):
     REFUNDED = "refunded"
 
 
+class Screening(StrEnum):
+    """What compliance says of a payment.
+
+    Attributes:
+        NONE: it has not been asked, because the money is not here.
+        ASKED: it has not answered.
+        HELD: a person is looking.
+        CLEARED: nothing stands in the way, or a person has released it.
+        REJECTED: a person has decided that the money goes back.
+    """
+
+    NONE = "none"
+    ASKED = "asked"
+    HELD = "held"
+    CLEARED = "cleared"
+    REJECTED = "rejected"
+
+
 S = State
 NEXT: dict[State, frozenset[State]] = {
     S.AWAITING_FUNDS: frozenset({S.UNDERPAID, S.FUNDED, S.OVERPAID, S.EXPIRED}),
     S.UNDERPAID: frozenset({S.FUNDED, S.OVERPAID, S.EXPIRED, S.REFUNDED}),
     S.FUNDED: frozenset({S.CONVERTED, S.OVERPAID, S.REFUNDED}),
-    S.OVERPAID: frozenset({S.FUNDED}),
+    S.OVERPAID: frozenset({S.FUNDED, S.REFUNDED}),
     S.CONVERTED: frozenset({S.PAID_OUT}),
     S.PAID_OUT: frozenset(),
     S.EXPIRED: frozenset({S.REFUNDED}),
@@ -86,13 +105,13 @@ def after_transfer(state: State, *, held: int, to_pay: int, late: bool) -> State
     return state if state is after else move(state, after)
 
 
-def returnable(state: State, *, held: int, to_pay: int) -> int:
+def returnable(state: State, *, held: int, to_pay: int, rejected: bool = False) -> int:
     """How much of what is held may go back to the payer, in minor units."""
-    return held - to_pay if state is S.OVERPAID else held
+    return held - to_pay if state is S.OVERPAID and not rejected else held
 
 
-def after_return(state: State) -> State:
+def after_return(state: State, *, rejected: bool = False) -> State:
     """The state after what is returnable has gone back."""
     if state in SETTLED:
         return state
-    return move(state, S.FUNDED if state is S.OVERPAID else S.REFUNDED)
+    return move(state, S.FUNDED if state is S.OVERPAID and not rejected else S.REFUNDED)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     String,
     UniqueConstraint,
 )
@@ -36,6 +35,8 @@ class Payment(Base):
         key: the Idempotency-Key it was made with; its ``id`` follows from it.
         quote_id: a quote is used once.
         held: transfers in ``pay_in``, less what was converted and what went back.
+        screening: what compliance says of it; apart from the state, because money may come and go
+            while somebody looks.
     """
 
     __tablename__ = "payments"
@@ -53,6 +54,7 @@ class Payment(Base):
     key: Mapped[str] = mapped_column(String(255), unique=True)
     quote_id: Mapped[str] = mapped_column(String(36), unique=True)
     state: Mapped[str] = mapped_column(String(16), index=True)
+    screening: Mapped[str] = mapped_column(String(16), server_default="none")
     school_id: Mapped[str] = mapped_column(String(80))
     school_name: Mapped[str] = mapped_column(String(200))
     payer_name: Mapped[str] = mapped_column(String(140))
@@ -90,16 +92,10 @@ class Step(Base):
 
     Attributes:
         position: counts the payment's steps; unique, so that two cannot happen at once.
-        event_id: what others know it by.
-        event: what others are to be told, as JSON; nothing, when it is nobody else's business.
-        announced: when they had been told.
     """
 
     __tablename__ = "steps"
-    __table_args__ = (
-        UniqueConstraint("payment_id", "position"),
-        Index("steps_to_announce", "announced", "number"),
-    )
+    __table_args__ = (UniqueConstraint("payment_id", "position"),)
 
     number: Mapped[int] = mapped_column(Counter, primary_key=True, autoincrement=True)
     payment_id: Mapped[str] = mapped_column(ForeignKey("payments.id"))
@@ -109,6 +105,3 @@ class Step(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     amount: Mapped[int | None] = mapped_column(BigInteger)
     currency: Mapped[str | None] = mapped_column(String(3))
-    event_id: Mapped[str | None] = mapped_column(String(36), unique=True)
-    event: Mapped[bytes | None] = mapped_column(LargeBinary)
-    announced: Mapped[datetime | None] = mapped_column(UtcDateTime)

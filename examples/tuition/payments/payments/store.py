@@ -1,14 +1,13 @@
 """Payments in the database: each function is one transaction's work.
 
-Whatever happens to a payment is written as a ``Step`` in the same transaction, together with
-the event that tells others of it; telling them comes afterwards, and may come late or twice.
+Whatever happens to a payment is written as a ``Step`` in the same transaction, and the event that
+tells others of it is published with the session: it leaves if, and only if, all of it is committed.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
 
 import msgspec
 from sqlalchemy import func, select
@@ -16,15 +15,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from payments import reference as references
+from payments.clients.bank import TransferReceived
 from payments.events import (
     Event,
     FundsAllocated,
     FundsReturned,
+    Parties,
     PaymentConverted,
-    PaymentPaidOut,
+    PaymentFunded,
+    PaymentSettled,
+    TransferRefused,
 )
 from payments.machine import (
     OPEN,
+    SETTLED,
+    Screening,
     State,
     after_return,
     after_transfer,
@@ -44,6 +49,7 @@ from payments.problems import (
 )
 from payments.values import NewPayment
 from payments.values import Transfer as NewTransfer
+from skerry import publish_with
 
 TIME_TO_PAY = timedelta(days=7)
 
@@ -63,14 +69,6 @@ class Price(msgspec.Struct, frozen=True):
     rate: Decimal
     converted: Decimal
     fee: Decimal
-
-
-class Pending(msgspec.Struct, frozen=True):
-    """An event that nobody has been told of yet."""
-
-    number: int
-    event_id: str
-    event: Event
 
 
 def find_by_key(session: Session, key: str, new: NewPayment) -> Payment | None:
@@ -103,6 +101,7 @@ def create(
         key=key,
         quote_id=price.quote_id,
         state=State.AWAITING_FUNDS.value,
+        screening=Screening.NONE.value,
         school_id=price.school_id,
         school_name=price.school_name,
         payer_name=new.payer.name,
@@ -193,9 +192,42 @@ def record_transfer(session: Session, id: str, new: NewTransfer, now: datetime) 
         to_pay=payment.to_pay,
         late=new.booked > payment.due,
     ).value
-    event = FundsAllocated(payment.id, payment.pay_in, from_minor(amount, payment.pay_in))
+    event = FundsAllocated(
+        payment.id, id, payment.reference, payment.pay_in, from_minor(amount, payment.pay_in)
+    )
     _step(session, payment, "transfer", now, event, (amount, payment.pay_in))
-    _convert_when_funded(session, payment, now)
+    _go_on(session, payment, now)
+    return payment
+
+
+def allocate(session: Session, received: TransferReceived, now: datetime) -> None:
+    """Give money that has come to the payment it names, or say that nobody can have it."""
+    if received.reference is None:
+        return
+    transfer = NewTransfer(
+        received.reference, received.currency, received.amount, received.booked, received.sender
+    )
+    try:
+        record_transfer(session, received.transfer_id, transfer, now)
+    except (ReferenceUnknown, CurrencyMismatch, AmountNotPayable, TransferChanged) as refused:
+        publish_with(session, TransferRefused(received.transfer_id, refused.title))
+
+
+def screened(session: Session, id: str, found: Screening, now: datetime) -> Payment:
+    """Compliance has looked at a payment, or a person has; rejected money goes back whole.
+
+    Raises:
+        PaymentUnknown.
+    """
+    payment = get(session, id, lock=True)
+    if payment.screening in (found.value, Screening.CLEARED.value, Screening.REJECTED.value):
+        return payment
+    payment.screening = found.value
+    _step(session, payment, found.value, now)
+    if found is Screening.REJECTED:
+        _return(session, payment, now)
+    else:
+        _go_on(session, payment, now)
     return payment
 
 
@@ -203,9 +235,8 @@ def pay_out(session: Session, id: str, now: datetime) -> Payment:
     """The school has its money. Raises: PaymentUnknown, TransitionNotAllowed."""
     payment = get(session, id, lock=True)
     payment.state = move(State(payment.state), State.PAID_OUT).value
-    event = PaymentPaidOut(
-        payment.id, payment.currency, from_minor(payment.amount, payment.currency)
-    )
+    amount = from_minor(payment.amount, payment.currency)
+    event = PaymentSettled(payment.id, _parties(payment), payment.currency, amount)
     _step(session, payment, "paid_out", now, event, (payment.amount, payment.currency))
     return payment
 
@@ -217,15 +248,9 @@ def give_back(session: Session, id: str, now: datetime) -> Payment:
         PaymentUnknown, NothingToReturn.
     """
     payment = get(session, id, lock=True)
-    state = State(payment.state)
-    amount = returnable(state, held=payment.held, to_pay=payment.to_pay)
-    if amount == 0:
-        raise NothingToReturn(state=state.value)
-    payment.state = after_return(state).value
-    payment.held -= amount
-    event = FundsReturned(payment.id, payment.pay_in, from_minor(amount, payment.pay_in))
-    _step(session, payment, "returned", now, event, (amount, payment.pay_in))
-    _convert_when_funded(session, payment, now)
+    if not _return(session, payment, now):
+        raise NothingToReturn(state=payment.state)
+    _go_on(session, payment, now)
     return payment
 
 
@@ -244,30 +269,24 @@ def expire(session: Session, today: date, now: datetime, limit: int = 500) -> in
     return len(overdue)
 
 
-def pending(session: Session, payment_id: str | None = None, limit: int = 200) -> list[Pending]:
-    """Events still to be told, oldest first; of one payment or of all."""
-    query = select(Step).where(Step.announced.is_(None), Step.event.is_not(None))
-    if payment_id is not None:
-        query = query.where(Step.payment_id == payment_id)
-    found = session.scalars(query.order_by(Step.number).limit(limit))
-    return [
-        Pending(step.number, step.event_id, msgspec.json.decode(step.event, type=Event))
-        for step in found
-        if step.event_id and step.event
-    ]
-
-
-def mark_announced(session: Session, number: int, now: datetime) -> None:
-    session.get_one(Step, number).announced = now
-
-
-def _convert_when_funded(session: Session, payment: Payment, now: datetime) -> None:
+def _go_on(session: Session, payment: Payment, now: datetime) -> None:
+    """What follows by itself: a funded payment is screened, a cleared one converted."""
     if payment.state != State.FUNDED.value:
         return
+    if payment.screening == Screening.CLEARED.value:
+        _convert(session, payment, now)
+    elif payment.screening == Screening.NONE.value:
+        payment.screening = Screening.ASKED.value
+        to_pay = from_minor(payment.to_pay, payment.pay_in)
+        publish_with(session, PaymentFunded(payment.id, _parties(payment), payment.pay_in, to_pay))
+
+
+def _convert(session: Session, payment: Payment, now: datetime) -> None:
     payment.state = move(State.FUNDED, State.CONVERTED).value
     payment.held -= payment.to_pay
     event = PaymentConverted(
         payment.id,
+        _parties(payment),
         payment.pay_in,
         from_minor(payment.converted, payment.pay_in),
         from_minor(payment.fee, payment.pay_in),
@@ -275,6 +294,31 @@ def _convert_when_funded(session: Session, payment: Payment, now: datetime) -> N
         from_minor(payment.amount, payment.currency),
     )
     _step(session, payment, "converted", now, event, (payment.to_pay, payment.pay_in))
+
+
+def _return(session: Session, payment: Payment, now: datetime) -> int:
+    """Give back what is not owed to the school; how much, in minor units."""
+    state = State(payment.state)
+    rejected = payment.screening == Screening.REJECTED.value and state not in SETTLED
+    amount = returnable(state, held=payment.held, to_pay=payment.to_pay, rejected=rejected)
+    if amount:
+        payment.state = after_return(state, rejected=rejected).value
+        payment.held -= amount
+        returned = from_minor(amount, payment.pay_in)
+        event = FundsReturned(payment.id, _parties(payment), payment.pay_in, returned)
+        _step(session, payment, "returned", now, event, (amount, payment.pay_in))
+    return amount
+
+
+def _parties(payment: Payment) -> Parties:
+    return Parties(
+        payment.reference,
+        payment.payer_name,
+        payment.payer_email,
+        payment.student,
+        payment.school_id,
+        payment.school_name,
+    )
 
 
 def _step(
@@ -296,9 +340,8 @@ def _step(
             at=now,
             amount=amount,
             currency=currency,
-            event_id=str(uuid4()) if event else None,
-            event=msgspec.json.encode(event) if event else None,
-            announced=None,
         )
     )
     session.flush()
+    if event is not None:
+        publish_with(session, event)

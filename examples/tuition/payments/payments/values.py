@@ -10,7 +10,7 @@ from annotated_types import Gt, Le
 from msgspec import Meta, Struct
 
 from payments.accounts import Account
-from payments.machine import State
+from payments.machine import Screening, State
 
 Id = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Reference = Annotated[
@@ -49,6 +49,7 @@ class Payment(Struct, frozen=True):
 
     Attributes:
         reference: what the payer writes into the transfer (ISO 11649).
+        screening: what compliance says of it.
         currency: the school's, of ``amount``.
         pay_in: the payer's, of every other sum.
         to_pay: what is asked for, the fee included.
@@ -60,6 +61,7 @@ class Payment(Struct, frozen=True):
     id: str
     reference: str
     state: State
+    screening: Screening
     school_id: str
     school_name: str
     payer: Payer
@@ -91,7 +93,8 @@ class Step(Struct, frozen=True):
     """One thing that happened to a payment.
 
     Attributes:
-        what: ``created``, ``transfer``, ``converted``, ``paid_out``, ``returned``, ``expired``.
+        what: ``created``, ``transfer``, ``held``, ``cleared``, ``rejected``, ``converted``,
+            ``paid_out``, ``returned``, ``expired``.
         amount: the money that moved, if any, in ``currency``.
     """
 
@@ -122,8 +125,6 @@ class Sweep(Struct, frozen=True):
 
     Attributes:
         expired: payments whose money did not come in time.
-        announced: events that could not be told when they happened.
     """
 
     expired: int
-    announced: int

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from payments import models
 from payments.accounts import collection_account
-from payments.machine import State
+from payments.machine import Screening, State
 from payments.money import from_minor
 from payments.values import Payer, Payment, Step
 
@@ -16,6 +16,7 @@ def payment(row: models.Payment) -> Payment:
         id=row.id,
         reference=row.reference,
         state=State(row.state),
+        screening=Screening(row.screening),
         school_id=row.school_id,
         school_name=row.school_name,
         payer=Payer(row.payer_name, row.payer_email, row.student),

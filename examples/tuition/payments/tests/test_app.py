@@ -1,4 +1,4 @@
-"""Payments as others see it, with quotes and the ledger played by the tests."""
+"""Payments as others see it, with quotes, the bank and compliance played by the tests."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from payments.app import SWEEP_SECONDS, app
-from payments.clients import ledger as ledger_api
+from payments.app import app
 from payments.clients import quotes as quotes_api
-from payments.clients.ledger import Ledger
+from payments.clients.bank import TransferReceived
+from payments.clients.compliance import PaymentCleared, PaymentRejected
+from payments.clients.payouts import PaymentPaidOut
 from payments.clients.quotes import Quote, Quotes
 
+from skerry import eventually
 from skerry.app.testclient import TestClient, TestResponse
+from skerry.bus.driver import Driver
+from skerry.bus.event import event_type
+from skerry.bus.memory import Broker, Memory
+from skerry.bus.message import compose
 from skerry.core.clock import Clock, ManualClock
 from skerry.core.errors import ConnectError
 from skerry.data.database import Database
@@ -58,28 +64,14 @@ class FakeQuotes:
         )
 
 
-class FakeLedger:
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.ids: set[str] = set()
-        self.down = False
-
-    async def record_event(self, event_id: str, body: Any) -> None:
-        if self.down:
-            raise ConnectError("nobody there", app="ledger")
-        if event_id not in self.ids:
-            self.ids.add(event_id)
-            self.told.append(type(body).__name__)
-
-
 @pytest.fixture
 def quotes() -> FakeQuotes:
     return FakeQuotes()
 
 
 @pytest.fixture
-def ledger() -> FakeLedger:
-    return FakeLedger()
+def broker() -> Broker:
+    return Broker()
 
 
 @pytest.fixture
@@ -89,11 +81,43 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def client(
-    database: Database, quotes: FakeQuotes, ledger: FakeLedger, clock: ManualClock
+    database: Database, quotes: FakeQuotes, broker: Broker, clock: ManualClock
 ) -> AsyncIterator[TestClient]:
-    overrides = {Database: database, Quotes: quotes, Ledger: ledger, Clock: clock}
+    overrides = {
+        Database: database,
+        Quotes: quotes,
+        Clock: clock,
+        Driver: Memory(broker),
+    }
     async with TestClient(app, overrides=overrides) as client:
         yield client
+
+
+async def publish(broker: Broker, *events: Any) -> None:
+    """What other apps tell."""
+    await Memory(broker).publish(
+        [compose(event_type(type(event)), event, source="test") for event in events]
+    )
+
+
+async def told(broker: Broker, *topics: str) -> None:
+    """Wait until payments has told these, and nothing else."""
+
+    async def so() -> bool:
+        found = [m.topic for m in broker.published if m.topic.startswith("payments.")]
+        assert found == [f"payments.{topic}" for topic in topics]
+        return True
+
+    await eventually(so, within=30)
+
+
+async def becomes(client: TestClient, payment: dict[str, Any], state: str) -> None:
+    async def so() -> bool:
+        found = (await client.get(f"/payments/{payment['id']}")).json()
+        assert found["state"] == state
+        return True
+
+    await eventually(so, within=30)
 
 
 def quote_id() -> str:
@@ -118,26 +142,56 @@ async def send(client: TestClient, payment: dict[str, Any], amount: str) -> Test
     return await client.put(f"/transfers/{uuid4()}", json=transfer)
 
 
-async def test_a_payment_from_its_quote_to_its_school(
-    client: TestClient, ledger: FakeLedger
-) -> None:
+async def test_a_payment_from_its_quote_to_its_school(client: TestClient, broker: Broker) -> None:
     answer = await create(client)
     payment = answer.json()
     assert (answer.status, payment["state"]) == (201, "awaiting_funds")
     assert payment["send_to"]["iban"].startswith("DE")
-    assert (await send(client, payment, "202772")).json()["state"] == "converted"
-    path = f"/payments/{payment['id']}"
-    assert (await client.post(f"{path}/pay-out")).json()["state"] == "paid_out"
-    again = await client.post(f"{path}/pay-out")
-    assert (again.status, again.json()["state"], again.json()["to"]) == (
-        409,
-        "paid_out",
-        "paid_out",
+    received = TransferReceived(
+        transfer_id=str(uuid4()),
+        currency="JPY",
+        amount=Decimal(202_772),
+        booked=dt.date(1970, 1, 2),
+        sender="A. Kaya",
+        reference=payment["reference"],
     )
-    assert (await client.get(path)).json()["state"] == "paid_out"
-    steps = (await client.get(f"{path}/steps")).json()
-    assert [step["what"] for step in steps] == ["created", "transfer", "converted", "paid_out"]
-    assert ledger.told == ["FundsAllocated", "PaymentConverted", "PaymentPaidOut"]
+    await publish(broker, received)
+    await becomes(client, payment, "funded")
+    await publish(broker, PaymentCleared(payment_id=payment["id"]))
+    await becomes(client, payment, "converted")
+    paid = PaymentPaidOut(
+        payment_id=payment["id"], currency="EUR", amount=Decimal("1250.00"), batch="EUR-1"
+    )
+    await publish(broker, paid)
+    await becomes(client, payment, "paid_out")
+    steps = (await client.get(f"/payments/{payment['id']}/steps")).json()
+    assert [step["what"] for step in steps] == [
+        *("created", "transfer", "cleared", "converted", "paid_out")
+    ]
+    await told(broker, "funds-allocated", "funded", "converted", "settled")
+
+
+async def test_a_payment_that_is_rejected(client: TestClient, broker: Broker) -> None:
+    payment = (await create(client)).json()
+    assert (await send(client, payment, "202772")).json()["state"] == "funded"
+    await publish(broker, PaymentRejected(payment_id=payment["id"]))
+    await becomes(client, payment, "refunded")
+    await told(broker, "funds-allocated", "funded", "funds-returned")
+
+
+async def test_what_cannot_be_is_put_aside(client: TestClient, broker: Broker) -> None:
+    payment = (await create(client)).json()
+    await publish(
+        broker,
+        PaymentPaidOut(payment_id=payment["id"], currency="EUR", amount=Decimal(1), batch="x"),
+        PaymentPaidOut(payment_id=str(uuid4()), currency="EUR", amount=Decimal(1), batch="x"),
+    )
+
+    async def dead() -> bool:
+        (queue,) = await Memory(broker).queues(["payments.settle"])
+        return queue.dead == 2
+
+    await eventually(dead, within=30)
 
 
 async def test_one_key_one_payment(client: TestClient, quotes: FakeQuotes) -> None:
@@ -165,46 +219,22 @@ async def test_what_died_half_way_is_continued_with_the_same_key(
     assert (await create(client, "k", quote)).status == 201
 
 
-async def test_what_cannot_be_told_is_told_later(
-    client: TestClient, ledger: FakeLedger, clock: ManualClock
-) -> None:
+async def test_what_cannot_be_told_is_told_later(client: TestClient, broker: Broker) -> None:
     payment = (await create(client)).json()
-    ledger.down = True
-    assert (await send(client, payment, "202772")).json()["state"] == "converted"
-    assert (await client.post("/sweeps")).json() == {"expired": 0, "announced": 0}
-    ledger.down = False
-    await clock.advance(SWEEP_SECONDS)
-    await client.post("/sweeps")
-    assert (await client.post("/sweeps")).json() == {"expired": 0, "announced": 0}
-    assert ledger.told == ["FundsAllocated", "PaymentConverted"]
+    broker.reachable = False
+    assert (await send(client, payment, "202772")).json()["state"] == "funded"
+    broker.reachable = True
+    await told(broker, "funds-allocated", "funded")
 
 
-async def test_an_event_nobody_accepts_does_not_hold_up_the_others(
-    client: TestClient, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    payment = (await create(client)).json()
-    accept = ledger.record_event
-
-    async def refuse_the_first(event_id: str, body: Any) -> None:
-        if type(body).__name__ == "FundsAllocated":
-            raise ledger_api.EventChanged
-        await accept(event_id, body)
-
-    monkeypatch.setattr(ledger, "record_event", refuse_the_first)
-    assert (await send(client, payment, "202772")).status == 200
-    assert ledger.told == ["PaymentConverted"]
-    monkeypatch.undo()
-    assert (await client.post("/sweeps")).json()["announced"] == 1
-
-
-async def test_what_goes_back(client: TestClient, ledger: FakeLedger) -> None:
+async def test_what_goes_back(client: TestClient, broker: Broker) -> None:
     payment = (await create(client)).json()
     path = f"/payments/{payment['id']}/return"
     nothing = await client.post(path)
     assert (nothing.status, nothing.json()["type"]) == (409, "urn:problem-type:nothing-to-return")
     assert (await send(client, payment, "300000")).json()["state"] == "overpaid"
-    assert (await client.post(path)).json()["state"] == "converted"
-    assert ledger.told == ["FundsAllocated", "FundsReturned", "PaymentConverted"]
+    assert (await client.post(path)).json()["state"] == "funded"
+    await told(broker, "funds-allocated", "funds-returned", "funded")
 
 
 async def test_overdue_payments_expire(client: TestClient, clock: ManualClock) -> None:
@@ -225,7 +255,6 @@ async def test_transfers_that_fit_nothing(client: TestClient) -> None:
     for answer in (
         await client.get(missing),
         await client.get(f"{missing}/steps"),
-        await client.post(f"{missing}/pay-out"),
         await client.post(f"{missing}/return"),
     ):
         assert answer.status == 404

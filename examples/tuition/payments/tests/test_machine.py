@@ -54,6 +54,7 @@ def test_only_what_is_drawn_may_happen(state: State, to: State) -> None:
         (State.REFUNDED, 100, False, State.EXPIRED),
         (State.CONVERTED, 100, False, State.CONVERTED),
         (State.PAID_OUT, 1, True, State.PAID_OUT),
+        (State.FUNDED, 101, False, State.OVERPAID),
     ],
 )
 def test_what_a_transfer_does(state: State, held: int, late: bool, after: State) -> None:

@@ -7,15 +7,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from payments import store, views
+from payments import events, store, views
+from payments.clients.bank import TransferReceived
 from payments.events import (
-    Event,
     FundsAllocated,
     FundsReturned,
+    Parties,
     PaymentConverted,
-    PaymentPaidOut,
+    PaymentFunded,
+    PaymentSettled,
+    TransferRefused,
 )
-from payments.machine import State
+from payments.machine import Screening, State
 from payments.problems import (
     AmountNotPayable,
     CurrencyMismatch,
@@ -28,9 +31,14 @@ from payments.problems import (
 )
 from payments.store import Price
 from payments.values import NewPayment, Payer, Payment, Transfer
+from sqlalchemy import text
 
+from skerry.bus.event import event_type
+from skerry.data import schema
 from skerry.data.database import Database
 
+KINDS = {kind.__name__: kind for kind in vars(events).values() if "__event__" in dir(kind)}
+TOPICS = {event_type(kind).topic: kind for kind in KINDS.values()}
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PAYER = Payer("Aylin Kaya", "aylin@example.org", "Deniz Kaya")
 
@@ -40,6 +48,7 @@ class Company:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        schema.migrate(database.engine)
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -72,9 +81,15 @@ class Company:
         after: Payment = self.record_transfer(str(uuid4()), transfer, NOW)
         return after
 
-    def told(self, payment: Payment) -> list[Event]:
+    def clear(self, payment: Payment) -> Payment:
+        after: Payment = self.screened(payment.id, Screening.CLEARED, NOW)
+        return after
+
+    def told(self) -> list[Any]:
+        """What lies in the outbox, in order."""
         with self.database.reading() as session:
-            return [pending.event for pending in store.pending(session, payment.id)]
+            rows = session.execute(text("SELECT topic, body FROM skerry_outbox ORDER BY seq"))
+            return [event_type(TOPICS[topic]).codec.decode(bytes(body)) for topic, body in rows]
 
     def happened(self, payment: Payment) -> list[tuple[str, str]]:
         with self.database.reading() as session:
@@ -86,34 +101,84 @@ def company(database: Database) -> Company:
     return Company(database)
 
 
+def parties(payment: Payment) -> Parties:
+    return Parties(
+        payment.reference,
+        *("Aylin Kaya", "aylin@example.org", "Deniz Kaya"),
+        *("unitus-it", "Viterbo State University"),
+    )
+
+
 def test_the_good_way(company: Company) -> None:
     payment = company.new()
     assert (payment.state, payment.to_pay, payment.held) == ("awaiting_funds", 202_772, 0)
     assert payment.send_to.currency == "JPY"
     assert payment.due == date(2026, 11, 9)
-    assert company.send(payment, 202_772).state is State.CONVERTED
+    funded = company.send(payment, 202_772)
+    assert (funded.state, funded.screening) == (State.FUNDED, Screening.ASKED)
+    assert company.clear(payment).state is State.CONVERTED
     assert company.pay_out(payment.id, NOW).state is State.PAID_OUT
     assert company.happened(payment) == [
         ("created", "awaiting_funds"),
         ("transfer", "funded"),
+        ("cleared", "funded"),
         ("converted", "converted"),
         ("paid_out", "paid_out"),
     ]
-    assert company.told(payment) == [
-        FundsAllocated(payment.id, "JPY", Decimal(202_772)),
+    who = parties(payment)
+    allocated, *others = company.told()
+    assert isinstance(allocated, FundsAllocated)
+    assert (allocated.payment_id, allocated.amount) == (payment.id, Decimal(202_772))
+    assert others == [
+        PaymentFunded(payment.id, who, "JPY", Decimal(202_772)),
         PaymentConverted(
-            payment.id, "JPY", Decimal(202_130), Decimal(642), "EUR", Decimal("1250.00")
+            payment.id, who, "JPY", Decimal(202_130), Decimal(642), "EUR", Decimal("1250.00")
         ),
-        PaymentPaidOut(payment.id, "EUR", Decimal("1250.00")),
+        PaymentSettled(payment.id, who, "EUR", Decimal("1250.00")),
     ]
+
+
+def test_what_is_held_waits_until_a_person_has_released_it(company: Company) -> None:
+    payment = company.new()
+    company.send(payment, 202_772)
+    held = company.screened(payment.id, Screening.HELD, NOW)
+    assert (held.state, held.screening) == (State.FUNDED, Screening.HELD)
+    assert company.clear(payment).state is State.CONVERTED
+    late = company.screened(payment.id, Screening.HELD, NOW)
+    assert (late.state, late.screening) == (State.CONVERTED, Screening.CLEARED)
+
+
+@pytest.mark.parametrize("amount", [202_772, 300_000])
+def test_what_is_rejected_goes_back_whole(company: Company, amount: int) -> None:
+    payment = company.new()
+    company.send(payment, 202_772)
+    if amount > 202_772:
+        company.send(payment, amount - 202_772)
+    after = company.screened(payment.id, Screening.REJECTED, NOW)
+    assert (after.state, after.held) == (State.REFUNDED, 0)
+    assert company.told()[-1] == FundsReturned(payment.id, parties(payment), "JPY", Decimal(amount))
+    again = company.send(payment, 5)
+    assert (again.state, again.held) == (State.EXPIRED, 5)
+    assert company.give_back(payment.id, NOW).state is State.REFUNDED
+
+
+def test_what_is_cleared_while_too_much_is_here_is_converted_when_the_excess_is_gone(
+    company: Company,
+) -> None:
+    payment = company.new()
+    company.send(payment, 202_772)
+    assert company.send(payment, 5).state is State.OVERPAID
+    assert company.clear(payment).state is State.OVERPAID
+    assert company.give_back(payment.id, NOW).state is State.CONVERTED
+    assert [type(event) for event in company.told()].count(PaymentFunded) == 1
 
 
 def test_a_payment_in_two_transfers(company: Company) -> None:
     payment = company.new()
     first = company.send(payment, 200_000)
     assert (first.state, first.held) == (State.UNDERPAID, 200_000)
-    second = company.send(payment, 2_772)
-    assert (second.state, second.held) == (State.CONVERTED, 0)
+    assert company.send(payment, 2_772).state is State.FUNDED
+    assert company.clear(payment).held == 0
 
 
 def test_too_much_waits_until_the_excess_has_gone_back(company: Company) -> None:
@@ -121,9 +186,9 @@ def test_too_much_waits_until_the_excess_has_gone_back(company: Company) -> None
     assert company.send(payment, 202_800).state is State.OVERPAID
     with pytest.raises(TransitionNotAllowed):
         company.pay_out(payment.id, NOW)
-    after = company.give_back(payment.id, NOW)
-    assert (after.state, after.held) == (State.CONVERTED, 0)
-    assert FundsReturned(payment.id, "JPY", Decimal(28)) in company.told(payment)
+    assert company.give_back(payment.id, NOW).state is State.FUNDED
+    assert FundsReturned(payment.id, parties(payment), "JPY", Decimal(28)) in company.told()
+    assert company.clear(payment).state is State.CONVERTED
 
 
 def test_too_little_goes_back_whole(company: Company) -> None:
@@ -138,19 +203,59 @@ def test_too_little_goes_back_whole(company: Company) -> None:
 def test_money_sent_twice_goes_back_and_the_school_is_paid_once(company: Company) -> None:
     payment = company.new()
     company.send(payment, 202_772)
+    company.clear(payment)
     again = company.send(payment, 202_772)
     assert (again.state, again.held) == (State.CONVERTED, 202_772)
     after = company.give_back(payment.id, NOW)
     assert (after.state, after.held) == (State.CONVERTED, 0)
-    assert [type(event) for event in company.told(payment)].count(PaymentConverted) == 1
+    assert [type(event) for event in company.told()].count(PaymentConverted) == 1
 
 
 def test_a_day_late_is_late_by_the_banks_day_not_by_ours(company: Company) -> None:
     in_time, late = company.new(), company.new()
-    assert company.send(in_time, 202_772, in_time.due).state is State.CONVERTED
+    assert company.send(in_time, 202_772, in_time.due).state is State.FUNDED
     after = company.send(late, 202_772, late.due + timedelta(days=1))
     assert (after.state, after.held) == (State.EXPIRED, 202_772)
     assert company.give_back(late.id, NOW).state is State.REFUNDED
+
+
+def received(payment: Payment, id: str, **changed: Any) -> TransferReceived:
+    given = {
+        "transfer_id": id,
+        "currency": "JPY",
+        "amount": Decimal(202_772),
+        "booked": NOW.date(),
+        "sender": "A. Kaya",
+        "reference": payment.reference,
+    }
+    return TransferReceived(**{**given, **changed})
+
+
+def test_money_that_has_come_finds_its_payment(company: Company) -> None:
+    payment, id = company.new(), str(uuid4())
+    for _ in range(2):
+        company.allocate(received(payment, id), NOW)
+    allocated, funded = company.told()
+    assert (allocated.transfer_id, allocated.reference) == (id, payment.reference)
+    assert isinstance(funded, PaymentFunded)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"reference": "RF18539007547034"}, "No payment has this reference"),
+        ({"currency": "EUR"}, "The transfer is in another currency than the payment asks for"),
+        ({"amount": Decimal("0.5")}, "The currency has no such amount"),
+    ],
+)
+def test_money_that_fits_no_payment_is_said_to(
+    company: Company, changed: dict[str, Any], reason: str
+) -> None:
+    payment, id = company.new(), str(uuid4())
+    company.allocate(received(payment, id, **changed), NOW)
+    assert company.told() == [TransferRefused(id, reason)]
+    company.allocate(received(payment, id, reference=None), NOW)
+    assert len(company.told()) == 1
 
 
 def test_what_is_overdue_expires_after_the_days_of_grace(company: Company) -> None:
@@ -178,8 +283,8 @@ def test_one_transfer_told_by_many_at_once_counts_once(company: Company) -> None
     transfer = Transfer(payment.reference, "JPY", Decimal(202_772), NOW.date(), "A. Kaya")
     with ThreadPoolExecutor(4) as threads:
         after = list(threads.map(lambda _: company.record_transfer(id, transfer, NOW), range(8)))
-    assert {payment.held for payment in after} == {0}
-    assert [type(event) for event in company.told(payment)] == [FundsAllocated, PaymentConverted]
+    assert {payment.held for payment in after} == {202_772}
+    assert [type(event) for event in company.told()] == [FundsAllocated, PaymentFunded]
 
 
 def test_many_transfers_at_once_all_count(company: Company) -> None:
@@ -187,7 +292,7 @@ def test_many_transfers_at_once_all_count(company: Company) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: company.send(payment, 100), range(20)))
     after = company.send(payment, 202_772 - 2_000)
-    assert (after.state, after.held) == (State.CONVERTED, 0)
+    assert (after.state, after.held) == (State.FUNDED, 202_772)
 
 
 def test_transfers_that_fit_no_payment(company: Company) -> None:
@@ -222,15 +327,6 @@ def test_a_key_makes_one_payment_when_many_ask_at_once(company: Company) -> None
     assert company.happened(made[0]) == [("created", "awaiting_funds")]
 
 
-def test_events_are_pending_until_they_have_been_told(company: Company) -> None:
-    payment = company.new()
-    company.send(payment, 10)
-    with company.database.reading() as session:
-        (pending,) = store.pending(session)
-    company.mark_announced(pending.number, NOW)
-    assert company.told(payment) == []
-
-
 def test_pages(company: Company) -> None:
     made = [company.new().id for _ in range(5)]
     seen: list[str] = []
@@ -252,7 +348,6 @@ def test_nobody_knows_it(company: Company) -> None:
 
 
 def test_the_database_itself_refuses_what_cannot_be(company: Company) -> None:
-    from sqlalchemy import text
     from sqlalchemy.exc import IntegrityError
 
     company.new()

@@ -19,7 +19,7 @@ LOCALE = Locale("en")
 STATES = {
     "awaiting_funds": "Waiting for your transfer",
     "underpaid": "Part of the money is here",
-    "funded": "Your money is here",
+    "funded": "Your money is here, and is being checked",
     "overpaid": "More money than asked for is here; we will return the rest",
     "converted": "Your money is here and has been converted",
     "paid_out": "The school has been paid",
@@ -29,6 +29,9 @@ STATES = {
 STEPS = {
     "created": "Payment made, rate locked",
     "transfer": "Money received",
+    "held": "A person looks at it",
+    "cleared": "Checked",
+    "rejected": "Not possible; the money goes back",
     "converted": "Converted at the locked rate",
     "paid_out": "Paid to the school",
     "returned": "Returned to the payer",

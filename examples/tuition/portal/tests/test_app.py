@@ -15,7 +15,7 @@ from portal.app import app
 from portal.clients import payments as payments_api
 from portal.clients import quotes as quotes_api
 from portal.clients import schools as schools_api
-from portal.clients.payments import Account, Payer, Payment, Payments, State, Step
+from portal.clients.payments import Account, Payer, Payment, Payments, Screening, State, Step
 from portal.clients.quotes import Quote, Quotes, Rate
 from portal.clients.schools import School, SchoolPage, Schools
 from portal.forms import read_form
@@ -48,6 +48,7 @@ PAYMENT = Payment(
     id="p1",
     reference="RF18539007547034",
     state=State.AWAITING_FUNDS,
+    screening=Screening.NONE,
     school_id=SCHOOL.id,
     school_name=SCHOOL.name,
     payer=Payer(name="Aylin Kaya", email="aylin@example.org", student="Deniz Kaya"),

@@ -1,0 +1,1 @@
+"""compliance: looks at who pays whom before the money goes on."""

@@ -1,0 +1,1 @@
+"""mailbox: catches e-mail in demonstrations, so that none leaves the machine."""

@@ -1,0 +1,1 @@
+"""notify: writes to payers and schools."""

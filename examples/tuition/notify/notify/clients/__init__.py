@@ -1,0 +1,1 @@
+"""Clients of the apps that this one calls."""

@@ -1,0 +1,1 @@
+"""payouts: orders the bank to pay schools."""
