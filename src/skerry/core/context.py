@@ -38,12 +38,18 @@ class Trace(Struct, frozen=True):
         span_id: 64 bits, never zero: the span that is the parent of what happens next.
         flags: bit 0 says that the caller records this trace.
         state: ``tracestate`` as it came, to be handed on.
+        span: whatever records it in this process; None where nobody does.
+        fresh: nothing has been recorded of this trace yet: ``span_id`` is that of its root.
+        over: the span id of OpenTelemetry's that was current when this one began, below it.
     """
 
     trace_id: int
     span_id: int
     flags: int = 1
     state: str = ""
+    span: object = None
+    fresh: bool = False
+    over: int = 0
 
     @property
     def traceparent(self) -> bytes:
@@ -86,24 +92,27 @@ def amend(**changes: Any) -> contextvars.Token[Context]:
 def current_trace() -> Trace | None:
     """The trace this task is in.
 
-    Where OpenTelemetry has a current span, that span is the answer: instrumentation that other
-    people wrote and ours are then in one trace. OpenTelemetry is looked up, never imported:
-    while nobody has imported it, nobody can have set a span.
+    Where OpenTelemetry has a current span that is not above ours, that span is the answer:
+    instrumentation that other people wrote and ours are then in one trace. OpenTelemetry is
+    looked up, never imported: while nobody has imported it, nobody can have set a span.
     """
+    trace = _current.get().trace
     otel = sys.modules.get("opentelemetry.trace")
     get_span = getattr(otel, "get_current_span", None)  # not there while it is being imported
     if get_span is not None:
         span = get_span().get_span_context()
-        if span.is_valid:
+        if span.is_valid and (trace is None or span.span_id != trace.over):
             state = span.trace_state.to_header() if span.trace_state else ""
-            return Trace(span.trace_id, span.span_id, int(span.trace_flags), state)
-    return _current.get().trace
+            return Trace(
+                span.trace_id, span.span_id, int(span.trace_flags), state, over=span.span_id
+            )
+    return trace
 
 
 def new_trace() -> Trace:
     """The root of a new trace, with random ids."""
     bits = random.getrandbits(192)
-    return Trace((bits >> 64) or 1, (bits & 0xFFFF_FFFF_FFFF_FFFF) or 1)
+    return Trace((bits >> 64) or 1, (bits & 0xFFFF_FFFF_FFFF_FFFF) or 1, fresh=True)
 
 
 def extract(headers: Headers, now: float, limit: float | None = None) -> Context:
