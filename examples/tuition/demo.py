@@ -1,6 +1,7 @@
-"""``make demo``: the tuition fleet, at work.
+"""``make demo``: the tuition fleet, at work, with its daemons killed under it.
 
-Starts the fleet, sends it payments, prints what happened, and stays up until Ctrl-C.
+Starts the fleet, sends it payments, kills who moves the money while it moves, compares everybody's
+books, prints what happened, and stays up until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from driver import Driver, driver
+from driver import Driver, Unexpected, driver
+from killing import DAEMONS, Killer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -31,7 +34,7 @@ def main() -> int:
     console = Console()
     began = time.monotonic()
     was_up = _status() is not None
-    if not was_up and subprocess.run([*SKERRY, "up", "--detach"], cwd=HERE).returncode:
+    if not was_up and subprocess.run([*SKERRY, "up", "--detach"], cwd=HERE, env=_env()).returncode:
         console.print(
             "The fleet did not come up; [bold]skerry logs[/] in examples/tuition says why."
         )
@@ -39,14 +42,17 @@ def main() -> int:
         return 1
     try:
         ready = time.monotonic() - began
-        status = _status() or {}
-        trial, work = asyncio.run(_work(console, status, options.payments, options.seed))
-        _report(console, _settled_status(), work, trial, ready)
-        if Decimal(trial["difference"]) != 0 or trial["drift"]:
-            console.print("[bold red]The books do not balance.[/]")
+        work, killer = asyncio.run(_work(console, _status() or {}, options))
+        dead = _dead_letters()
+        _report(console, _settled_status(), work, killer, dead, ready)
+        if not work.books.agree or work.house.twice() or dead or killer.killed != killer.back:
+            console.print("[bold red]The books do not agree.[/]")
             return 1
         if not options.once:
-            _wait(console)
+            _wait(console, work)
+    except Unexpected as unexpected:
+        console.print(f"[bold red]{unexpected}[/]")
+        return 1
     except KeyboardInterrupt:
         console.print()
     finally:
@@ -58,20 +64,26 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--payments", type=int, default=300, help="how many payers come")
+    parser.add_argument("--kills", type=int, default=2, help="how often each daemon is killed")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same work")
     parser.add_argument("--once", action="store_true", help="end when the work is done")
     return parser.parse_args()
 
 
+def _env() -> dict[str, str]:
+    """Mail goes to a port of this fleet's own, so that two can run side by side."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return {"SMTP_URL": f"smtp://127.0.0.1:{free.getsockname()[1]}", **os.environ}
+
+
 async def _work(
-    console: Console, status: dict[str, Any], payments: int, seed: int
-) -> tuple[dict[str, Any], Driver]:
+    console: Console, status: dict[str, Any], options: argparse.Namespace
+) -> tuple[Driver, Killer]:
     addresses: dict[str, str] = {"portal": status["front"]}
     for instance in status["instances"]:
-        if instance["app"] != "portal" and instance["url"]:
+        if instance["kind"] == "app" and instance["app"] != "portal" and instance["url"]:
             known = addresses.get(instance["app"])
             addresses[instance["app"]] = f"{known},{instance['url']}" if known else instance["url"]
-    inbox = HERE / ".skerry" / "data" / "bank-inbox"
     columns = (TextColumn("{task.description:>22}"), BarColumn(), MofNCompleteColumn())
     tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=console) as progress:
@@ -81,16 +93,37 @@ async def _work(
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], completed=done)
 
-        async with driver(addresses, inbox, seed) as at_work:
-            return await at_work.run(payments, tell), at_work
+        deaths = options.kills * len(DAEMONS)
+        killer = Killer(
+            SKERRY, HERE, options.kills, lambda done: tell("daemons killed, back", done, deaths)
+        )
+        async with driver(addresses, HERE / ".skerry" / "data", options.seed) as at_work:
+            await at_work.run(options.payments, tell, killer.work)
+            return at_work, killer
 
 
 def _report(
-    console: Console, status: dict[str, Any], work: Driver, trial: dict[str, Any], ready: float
+    console: Console,
+    status: dict[str, Any],
+    work: Driver,
+    killer: Killer,
+    dead: int,
+    ready: float,
 ) -> None:
-    apps = Table("app", "instances", "requests", "errors", "p50", "p99", title="What each app did")
-    for column in apps.columns[1:]:
-        column.justify = "right"
+    console.print(_apps(status, killer))
+    console.print(_money(work, dead))
+    console.print(_books(work))
+    console.print(f"The fleet was ready after {ready:.1f} s. It is at:")
+    console.print(f"  portal        {status['front']}")
+    for instance in status["instances"]:
+        if instance["url"]:
+            console.print(f"  {instance['id']:<13} {instance['url']}/docs", highlight=False)
+
+
+def _apps(status: dict[str, Any], killer: Killer) -> Table:
+    apps = Table(title="What each app did")
+    for name in ("app", "copies", "requests", "errors", "p50", "p99", "events", "killed"):
+        apps.add_column(name, justify="left" if name == "app" else "right")
     for app in status["apps"]:
         counts = app["counts"]
         apps.add_row(
@@ -100,34 +133,63 @@ def _report(
             str(counts["errors"]),
             _milliseconds(counts["p50_ms"]),
             _milliseconds(counts["p99_ms"]),
+            str(counts["events"]),
+            str(killer.killed[app["app"]] or ""),
         )
-    console.print(apps)
+    return apps
+
+
+def _money(work: Driver, dead: int) -> Table:
     money = Table("what", "how many", title="What became of the money")
     money.columns[1].justify = "right"
     for what, count in sorted(work.outcome.items()):
         money.add_row(what, str(count))
     for what, count in sorted(work.noise.items()):
         money.add_row(f"reference written: {what}", str(count), style="dim")
-    console.print(money)
-    console.print(
-        f"The ledger has {trial['entries']} entries in {len(trial['totals'])} currencies; "
-        f"debits less credits: [bold]{trial['difference']}[/]."
-    )
-    console.print(f"The fleet was ready after {ready:.1f} s. It is at:")
-    console.print(f"  portal    {status['front']}")
-    for instance in status["instances"]:
-        if instance["url"]:
-            console.print(f"  {instance['id']:<9} {instance['url']}/docs", highlight=False)
+    mails, house = work.books.mails, work.house
+    for what, count in (
+        ("entries in the ledger", work.books.trial["entries"]),
+        ("files of orders (pain.001)", house.files),
+        ("transfers ordered in them", house.booked.total()),
+        ("transfers ordered twice", house.twice()),
+        ("e-mails sent, again after a kill too", mails["received"]),
+        ("e-mails, each counted once", mails["unique"]),
+        ("events given up", dead),
+    ):
+        money.add_row(what, str(count), style="cyan")
+    return money
+
+
+def _books(work: Driver) -> Table:
+    trial, books = work.books.trial, work.books
+    compared = Table("whose books", "difference", title="What they say of the same money")
+    compared.columns[1].justify = "right"
+    compared.add_row("the ledger's debits and credits", str(trial["difference"]))
+    compared.add_row("the ledger's balances and postings", "none" if not trial["drift"] else "some")
+    for whose, apart in books.differences.items():
+        compared.add_row(whose, f"{apart + Decimal('0.00')}")
+    compared.add_row("all", f"{books.difference}", style="bold green" if books.agree else "red")
+    return compared
 
 
 def _milliseconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} ms"
+    return "-" if value is None else f"{value:.0f} ms"
 
 
-def _wait(console: Console) -> None:
-    console.print("It stays up until Ctrl-C.")
+def _wait(console: Console, work: Driver) -> None:
+    console.print("It stays up until Ctrl-C, and so does the bank that carries out its orders.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.pause()
+    while True:
+        time.sleep(1.0)
+        work.house.work()
+
+
+def _dead_letters() -> int:
+    """How many events handlers have given up."""
+    said = subprocess.run(
+        [*SKERRY, "bus", "ls", "--json"], cwd=HERE, capture_output=True, text=True, check=False
+    )
+    return sum(queue["dead"] for queue in json.loads(said.stdout or "[]"))
 
 
 def _settled_status() -> dict[str, Any]:

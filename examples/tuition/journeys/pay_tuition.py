@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from skerry import DynamicClient, Http, Run, eventually, journey, step
 
@@ -56,12 +57,17 @@ async def pay_tuition(
         payment_id = _first(r"^/payments/([^/?]+)$", page.ok().url)
 
     with step("see where to send the money"):
-        payment = await eventually(lambda: payments.get_payment(payment_id))
-        assert payment.state.value == "awaiting_funds"
+
+        async def accepted() -> Any:
+            payment = await payments.get_payment(payment_id)
+            assert payment.state.value == "awaiting_funds"
+            return payment
+
+        payment = await eventually(accepted, within=10)
         assert payment.to_pay == quote.to_pay
         assert payment.payer.name == f"Journey {run.id}"
-        iban = payment.send_to.iban
-        assert iban in page.text.replace(" ", "")
+        page = (await http.get(f"/payments/{payment_id}")).ok()
+        assert payment.send_to.iban in re.sub(r"\s", "", page.text)
 
 
 def _first(pattern: str, text: str) -> str:
