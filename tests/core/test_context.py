@@ -112,7 +112,7 @@ def test_opentelemetrys_span_is_the_trace() -> None:
     try:
         span = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(1))
         with use_span(NonRecordingSpan(span)):
-            assert context.current_trace() == Trace(0xABC, 0xDEF, 1, "")
+            assert context.current_trace() == Trace(0xABC, 0xDEF, 1, "", over=0xDEF)
         assert context.current_trace() == Trace(1, 2)
     finally:
         context.detach(ours)

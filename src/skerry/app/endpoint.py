@@ -16,6 +16,7 @@ from skerry.core.errors import CallError, ConfigError, Internal, Invalid, Proble
 from skerry.core.service import Service
 from skerry.core.wire import JSON, Headers, Request, Response, Stream
 from skerry.filters.idempotency import Idempotency, keyed
+from skerry.telemetry.spans import here
 
 from .answers import finisher
 from .arguments import filler
@@ -259,10 +260,18 @@ class Endpoint:
             error = unhandled(error)
         if error.status >= 500:
             log.warning("%s: %s: %s", self.operation.name, type(error).__name__, error)
+        span = here()
+        if span is not None:
+            span.error = type(error).__qualname__
+            if detail := str(error):
+                span.set("skerry.problem", detail)
         return answer(error)
 
     def _fail(self, request: Request) -> Response:
         log.exception("%s %s (%s) failed", request.method, request.path, self.operation.name)
+        span, error = here(), sys.exception()
+        if span is not None and error is not None:
+            span.fail(error)
         return answer(Internal())
 
 

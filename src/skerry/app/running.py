@@ -175,7 +175,8 @@ class Running:
         keys = None
         if declared.idempotent is not None:
             keys = self._keys.filter(declared, endpoint.body_limit(body_limit))
-        built = self._stack(declared.name, timeout, keys).build(service)
+        operation = f"{declared.method} {declared.operation_path}"
+        built = self._stack(declared.name, timeout, keys, operation).build(service)
         self.router.add(declared.method, declared.path, (built, declared.name, timeout))
 
     def _timeout(self, declared: float | None) -> float:
@@ -186,9 +187,17 @@ class Running:
         route: str,
         timeout: float | None = None,
         keys: Filter[Request, Response] | None = None,
+        operation: str = "",
     ) -> Stack[Request, Response]:
         settings = replace(self._settings, timeout=self._timeout(timeout))
-        return server_stack(settings, route, app=self._app, metrics=self._metrics, idempotency=keys)
+        return server_stack(
+            settings,
+            route,
+            app=self._app,
+            metrics=self._metrics,
+            idempotency=keys,
+            operation=operation,
+        )
 
     async def _refuse(self, request: Request) -> Response:
         try:

@@ -1,4 +1,5 @@
-"""Counts every call: how many, how long, with what end, and how many are under way.
+"""Counts every call: how many, how long, with what end, and how many are under way; and records
+it as a span, where spans go anywhere.
 
 The same filter stands at the outside of a server, at the outside of a client (the logical
 call, as its caller saw it) and innermost in a client (each attempt, as the network gave it).
@@ -7,14 +8,18 @@ call, as its caller saw it) and innermost in a client (each attempt, as the netw
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 
 from skerry.core.clock import Clock, system
+from skerry.core.context import detach
 from skerry.core.errors import Problem
 from skerry.core.service import Service
 from skerry.core.wire import Request, Response, Stream
 from skerry.telemetry.metrics import Kind, Metrics, Series
 from skerry.telemetry.outcome import CANCELLED, outcome_of
+from skerry.telemetry.spans import Kind as SpanKind
+from skerry.telemetry.spans import Span
 
 
 class Observe:
@@ -29,6 +34,7 @@ class Observe:
         app: whose calls these are.
         peer: the app on the other side.
         route: the only route that comes by here; None for each request's own.
+        operation: method and path of what is served, ``POST /payments``; empty if it is not known.
     """
 
     def __init__(
@@ -38,9 +44,14 @@ class Observe:
         app: str,
         peer: str = "",
         route: str | None = None,
+        operation: str = "",
         clock: Clock = system,
     ) -> None:
         self._metrics = metrics
+        self._tracer = metrics.tracer
+        self._kind = _KINDS[kind]
+        self._operation = operation
+        self._fixed = _fixed(kind, peer, route or "", operation)
         self._names: tuple[Kind, str, str] = (kind, app, peer)
         self._now = clock.now
         self._by_route: dict[str, Series] = {}
@@ -48,6 +59,8 @@ class Observe:
 
     async def __call__(self, request: Request, service: Service[Request, Response], /) -> Response:
         series = self._only or self._by_route.get(request.route) or self._look_up(request.route)
+        if self._tracer.on:
+            return await self._recorded(request, service, series)
         started = self._now()
         series.in_flight += 1
         try:
@@ -61,6 +74,69 @@ class Observe:
         series.in_flight -= 1
         series.histograms[response.status // 100].record(self._now() - started)
         return response
+
+    async def _recorded(
+        self, request: Request, service: Service[Request, Response], series: Series
+    ) -> Response:
+        """The same, with a span."""
+        started = self._now()
+        name = self._operation or self._name(request)
+        span, token = self._tracer.begin(name, self._kind, self._fixed, started)
+        span.path = request.path
+        series.in_flight += 1
+        try:
+            response = await service(request)
+        except BaseException as error:
+            self._end(series, started, 0, error)
+            self._blame(span, error)
+            self._tracer.end(span, token, self._now())
+            raise
+        span.status = status = response.status
+        if status >= 400:
+            self._refused(span, request, response)
+        if response.body.__class__ is not bytes and isinstance(response.body, Stream):
+            detach(token)  # the caller goes on; the span does when the body has ended
+            response.body.on_end(partial(self._end, series, started, status // 100))
+            response.body.on_end(partial(self._end_span, span))
+            return response
+        series.in_flight -= 1
+        ended = self._now()
+        series.histograms[status // 100].record(ended - started)
+        self._tracer.end(span, token, ended)
+        return response
+
+    def _name(self, request: Request) -> str:
+        if self._kind == "internal":
+            return f"{self._names[2]}.{request.route or request.method}"
+        return f"{request.method} {request.route}" if request.route else request.method
+
+    def _end_span(self, span: Span, error: BaseException | None) -> None:
+        if error is not None:
+            self._blame(span, error)
+        self._tracer.end(span, None, self._now())
+
+    def _blame(self, span: Span, error: BaseException) -> None:
+        """Tell how a call ended that was not answered."""
+        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            span.error, span.failed = "cancelled", self._kind == "client"
+            return
+        span.error = type(error).__qualname__
+        span.failed = not isinstance(error, Problem) or error.status >= 500
+        if isinstance(error, Problem):
+            span.status = error.status
+        else:
+            said = {"exception.type": span.error, "exception.message": str(error)}
+            span.note("exception", said)
+
+    def _refused(self, span: Span, request: Request, response: Response) -> None:
+        """Tell of an answer that is no success: by what kind of problem it is, where it says so.
+
+        On the side of whoever asks, that is an error; of whoever answers, only what begins with 5.
+        """
+        span.failed = response.status >= 500 or self._kind == "client"
+        if not span.error:
+            kind = problem_in(response) if self._kind == "server" else ""
+            span.error = kind or str(response.status)
 
     def _look_up(self, route: str) -> Series:
         kind, app, peer = self._names
@@ -95,3 +171,35 @@ class Observe:
     def __repr__(self) -> str:
         kind, app, peer = self._names
         return f"Observe({kind}, app={app!r}" + (f", peer={peer!r})" if peer else ")")
+
+
+_KINDS: dict[Kind, SpanKind] = {
+    "server": "server",
+    "client": "internal",  # the logical call; what crosses the network is its attempts
+    "attempt": "client",
+    "consumer": "consumer",
+    "journey": "internal",
+}
+
+
+def _fixed(kind: Kind, peer: str, route: str, operation: str) -> dict[str, str]:
+    """What all spans say that are recorded here, by OpenTelemetry's conventions."""
+    if kind == "server":
+        method, _, path = operation.partition(" ")
+        found = {"http.request.method": method, "http.route": path, "skerry.operation": route}
+        return {name: value for name, value in found.items() if value}
+    return {"peer.service": peer, "server.address": peer} if kind == "attempt" else {}
+
+
+_TYPE = re.compile(rb'"type":"([^"\\]{1,200})"')
+
+
+def problem_in(response: Response) -> str:
+    """The type of the problem that an answer tells of; empty for none, or one without a name."""
+    body = response.body
+    media_type = response.headers.get("content-type") or ""
+    if not isinstance(body, bytes) or not media_type.startswith("application/problem+json"):
+        return ""
+    found = _TYPE.search(body[:1000])
+    name = found[1].decode("utf-8", "replace") if found else ""
+    return "" if name == "about:blank" else name

@@ -46,6 +46,7 @@ def server_stack(
     app: str,
     metrics: Metrics,
     idempotency: Filter[Request, Response] | None = None,
+    operation: str = "",
     clock: Clock = system,
 ) -> Stack[Request, Response]:
     """The stack of one endpoint.
@@ -53,6 +54,7 @@ def server_stack(
     Args:
         route: the operation's name; what its series is called.
         app: the app that serves it.
+        operation: its method and path, ``POST /payments``; what its spans are called.
         idempotency: what answers by ``Idempotency-Key``, of an endpoint that is marked so.
 
     Raises:
@@ -62,7 +64,7 @@ def server_stack(
         Slot(
             "observe",
             "outermost, so that it sees every answer, also those that other filters give",
-            filter=Observe(metrics, "server", app, route=route, clock=clock),
+            filter=Observe(metrics, "server", app, route=route, operation=operation, clock=clock),
         ),
         Slot(
             "deadline",

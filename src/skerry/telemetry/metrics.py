@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from . import exposition
 from .histogram import Histogram
 from .outcome import OUTCOMES, group_of
+from .spans import Tracer
 
 Kind = Literal["server", "client", "attempt", "consumer", "journey"]
 Merge = Literal["sum", "max"]
@@ -107,9 +108,13 @@ class Metrics:
         limit: how many series, how many counters and how many gauges are kept apart. What comes
             after them is counted together under ``OVERFLOW``, or, of gauges, not at all: a
             mistake in naming must not fill the memory.
+
+    Attributes:
+        tracer: where the spans of the same calls go.
     """
 
     def __init__(self, limit: int = 2_000) -> None:
+        self.tracer = Tracer()
         self._limit = limit
         self._series: dict[tuple[Kind, str, str, str], Series] = {}
         self._counters: dict[_Key, Counter] = {}

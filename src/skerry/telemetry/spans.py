@@ -10,10 +10,12 @@ then nothing is recorded, and a trace goes through as it came.
 
 from __future__ import annotations
 
+import os
 import random
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from skerry.core.clock import Clock, system
@@ -24,7 +26,8 @@ Kind = Literal["internal", "server", "client", "producer", "consumer"]
 _draw = random.getrandbits
 _STACK = 16_384  # characters
 _FRAMES = 3
-_SHORT = 200
+_OURS = str(Path(__file__).parents[1]) + os.sep
+_LIBRARIES = ("site-packages", "dist-packages", os.path.dirname(os.__file__) + os.sep)
 
 
 class Span:
@@ -172,13 +175,15 @@ def here() -> Span | None:
 
 
 def local(error: BaseException) -> str:
-    """The variables of the innermost frames of an exception, short and without what is secret."""
+    """The variables of an exception's innermost frames, short and without what is secret: of the
+    frames in the app's own code, because libraries hold a request in many places."""
     from .redaction import shown
 
     frames = []
     cursor = error.__traceback__
     while cursor is not None:
-        frames.append(cursor.tb_frame)
+        if not _is_library(cursor.tb_frame.f_code.co_filename):
+            frames.append(cursor.tb_frame)
         cursor = cursor.tb_next
     lines = []
     for frame in frames[-_FRAMES:]:
@@ -186,3 +191,7 @@ def local(error: BaseException) -> str:
         lines.append(f"{code.co_filename}:{frame.f_lineno} {code.co_name}")
         lines += [f"    {name} = {shown(name, value)}" for name, value in frame.f_locals.items()]
     return "\n".join(lines)[:_STACK]
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(("<", _OURS)) or any(place in file for place in _LIBRARIES)

@@ -1,0 +1,191 @@
+"""What of a call becomes a span."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from skerry.app.app import App
+from skerry.core.context import EMPTY, Context, Trace, attach, current, extract
+from skerry.core.errors import ConnectError, NotFound, Problem
+from skerry.core.wire import Headers, Request, Response, Stream
+from skerry.filters.observe import Observe
+from skerry.telemetry.metrics import Metrics
+from skerry.telemetry.spans import Span
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    found = Metrics()
+    found.tracer.on = True
+    return found
+
+
+def taken(metrics: Metrics) -> list[Span]:
+    return metrics.tracer.take(100)
+
+
+async def good(request: Request) -> Response:
+    return Response(200, Headers(), b"fine")
+
+
+def server(metrics: Metrics) -> Observe:
+    return Observe(metrics, "server", "pay", route="create", operation="POST /payments")
+
+
+async def test_a_request_is_a_span_below_its_callers(metrics: Metrics) -> None:
+    attach(Context(Trace(7, 9, 1, "a=b")))
+    await server(metrics)(Request("POST", "/payments"), good)
+    (span,) = taken(metrics)
+    assert (span.name, span.kind) == ("POST /payments", "server")
+    assert (span.trace_id, span.parent_id) == (7, 9) and span.span_id not in (0, 9)
+    assert (span.status, span.failed, span.error) == (200, False, "")
+    assert span.fixed["http.route"] == "/payments" and span.ended >= span.started
+    assert current().trace == Trace(7, 9, 1, "a=b")
+
+
+async def test_the_first_of_a_trace_has_no_parent(metrics: Metrics) -> None:
+    attach(extract(Headers(), 0.0))
+    trace = current().trace
+    assert trace is not None
+    await server(metrics)(Request("POST", "/payments"), good)
+    (span,) = taken(metrics)
+    assert (span.trace_id, span.span_id, span.parent_id) == (trace.trace_id, trace.span_id, 0)
+
+
+async def test_calls_are_below_the_request_and_attempts_below_calls(metrics: Metrics) -> None:
+    call = Observe(metrics, "client", "pay", "ledger")
+    attempt = Observe(metrics, "attempt", "pay", "ledger")
+    seen: list[int] = []
+
+    async def network(request: Request) -> Response:
+        trace = current().trace
+        assert trace is not None
+        seen.append(trace.span_id)
+        return await good(request)
+
+    async def function(request: Request) -> Response:
+        asked = Request("PUT", "/events", route="record")
+        return await call(asked, lambda r: attempt(r, network))
+
+    attach(extract(Headers(), 0.0))
+    await server(metrics)(Request("POST", "/payments"), function)
+    inner, middle, outer = taken(metrics)
+    assert [one.kind for one in (outer, middle, inner)] == ["server", "internal", "client"]
+    assert (middle.name, inner.name) == ("ledger.record", "PUT record")
+    assert inner.parent_id == middle.span_id and middle.parent_id == outer.span_id
+    assert seen == [inner.span_id]
+    assert inner.fixed["peer.service"] == "ledger"
+
+
+async def test_how_it_ended(metrics: Metrics) -> None:
+    attach(EMPTY)
+    serving, calling = server(metrics), Observe(metrics, "attempt", "pay", "ledger")
+
+    async def missing(request: Request) -> Response:
+        return Response(404, Headers(), b"")
+
+    async def broken(request: Request) -> Response:
+        return Response(500, Headers(), b"")
+
+    async def unreachable(request: Request) -> Response:
+        raise ConnectError("refused", app="ledger")
+
+    async def left(request: Request) -> Response:
+        raise asyncio.CancelledError
+
+    for observe, service in [
+        (serving, missing),
+        (calling, missing),
+        (serving, broken),
+        (calling, unreachable),
+        (serving, left),
+    ]:
+        try:
+            await observe(Request("GET", "/"), service)
+        except (ConnectError, asyncio.CancelledError):
+            pass
+    found = [(span.status, span.error, span.failed) for span in taken(metrics)]
+    assert found == [
+        (404, "404", False),
+        (404, "404", True),
+        (500, "500", True),
+        (0, "ConnectError", True),
+        (0, "cancelled", False),
+    ]
+
+
+async def test_a_stream_is_over_when_its_body_is(metrics: Metrics) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"a"
+
+    async def streams(request: Request) -> Response:
+        return Response(200, Headers(), Stream(chunks()))
+
+    attach(EMPTY)
+    response = await server(metrics)(Request("GET", "/"), streams)
+    assert taken(metrics) == [] and current().trace is None
+    assert isinstance(response.body, Stream)
+    async for _ in response.body:
+        pass
+    await response.body.aclose()
+    (span,) = taken(metrics)
+    assert span.status == 200
+
+
+async def test_nothing_is_recorded_while_nobody_takes_it() -> None:
+    metrics = Metrics()
+    await server(metrics)(Request("POST", "/payments"), good)
+    assert metrics.tracer.waiting == 0
+
+
+async def test_the_buffer_has_an_end(metrics: Metrics) -> None:
+    metrics.tracer._room = 3
+    for _ in range(5):
+        await server(metrics)(Request("POST", "/payments"), good)
+    assert (metrics.tracer.waiting, metrics.tracer.dropped) == (3, 2)
+
+
+class Unknown(Problem, status=422):
+    """No such currency."""
+
+    currency: str
+
+
+async def test_an_app_tells_what_it_raised() -> None:
+    app = App("pay")
+    password = "hunter2"
+
+    @app.get("/fails/{card_number}")
+    async def fails(card_number: str) -> None:
+        amount = 42
+        api_key = password
+        raise OSError(f"no disk for {amount}" + api_key[:0])
+
+    @app.get("/refuses", raises=[Unknown, NotFound])
+    async def refuses() -> None:
+        raise Unknown(detail="no rate", currency="XXX")
+
+    await app.start()
+    app.metrics.tracer.on = True
+    try:
+        assert (await app.service(Request("GET", "/fails/4111"))).status == 500
+        assert (await app.service(Request("GET", "/refuses"))).status == 422
+    finally:
+        await app.stop()
+    failed, refused = taken(app.metrics)
+    assert (failed.name, failed.error, failed.failed) == (
+        "GET /fails/{card_number}",
+        "OSError",
+        True,
+    )
+    assert failed.events is not None
+    _, name, said = failed.events[0]
+    assert (name, said["exception.message"]) == ("exception", "no disk for 42")
+    assert "amount = 42" in said["skerry.locals"]
+    assert "hunter2" not in said["skerry.locals"] and "4111" not in said["skerry.locals"]
+    assert "raise OSError" in said["exception.stacktrace"]
+    assert (refused.error, refused.failed, refused.status) == ("Unknown", False, 422)
+    assert refused.attributes == {"skerry.problem": "no rate"}
