@@ -74,7 +74,7 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-@app.every("1s", lease=LEASE_SECONDS)
+@app.every("2s", lease=LEASE_SECONDS)
 async def look(inbox: Inbox, database: Database, clock: Clock) -> None:
     """Read what has arrived in the inbox."""
     await inbox.take(lambda xml: _read(xml, database, clock))
@@ -152,7 +152,7 @@ async def match_transfer(
 
 @app.post("/sweeps", timeout=120)
 async def sweep(inbox: Inbox, database: Database, clock: Clock) -> Sweep:
-    """Do now what is done every second: read what has arrived in the inbox."""
+    """Do now what is done every two seconds: read what has arrived in the inbox."""
     return Sweep(await inbox.take(lambda xml: _read(xml, database, clock)))
 
 

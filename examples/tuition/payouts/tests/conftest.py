@@ -6,6 +6,6 @@ from pathlib import Path
 from skerry.data.fixtures import fresh_database
 
 APP = Path(__file__).parents[1]
-sys.path.insert(0, str(APP))
+sys.path[:0] = [str(APP), str(APP / "tests")]
 
 database = fresh_database("payouts", APP / "payouts" / "migrations")

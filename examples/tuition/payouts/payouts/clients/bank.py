@@ -2,7 +2,7 @@
 # `skerry client update` does that, `skerry client check` says when it is due.
 # contract: bank
 # version: 2.0.0
-# digest: b2c91f1408ff4424d7dc4ced8f3c298f5148c76918a12b96c3dd646f52c963f8
+# digest: f267643f441d7dd46b103fe4165a3daa7b124d60d077db1082a25f36a8caaac3
 # source: app:bank
 # app: bank
 # style: skerry
@@ -251,7 +251,7 @@ class Bank(Client):
         return await self._call(_MATCH_TRANSFER, transfer_id, body)
 
     async def sweep(self) -> Sweep:
-        """Do now what is done every second: read what has arrived in the inbox.
+        """Do now what is done every two seconds: read what has arrived in the inbox.
 
         Raises:
             Problem: any other status.
