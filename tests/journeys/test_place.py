@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,18 @@ async def test_apps_that_tell_each_other_events_share_a_bus() -> None:
 
     async with inside({"sales": sales, "stock": stock}) as place:
         assert (await perform(buy, place)).error is None
+
+
+async def test_apps_with_schedules_end_one_after_the_other() -> None:
+    apps = {name: App(name) for name in ("first", "second", "third")}
+    for app in apps.values():
+
+        @app.every("1h")
+        async def tidy() -> None: ...
+
+    async with asyncio.timeout(30):
+        async with inside(apps):
+            await asyncio.sleep(0.1)  # until they lead
 
 
 async def test_it_is_gone_afterwards(shop: Shop) -> None:

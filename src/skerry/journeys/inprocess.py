@@ -14,7 +14,7 @@ from typing import Any
 
 from skerry.app.app import App
 from skerry.bus.driver import Driver
-from skerry.bus.memory import Memory
+from skerry.bus.memory import Broker, Memory
 from skerry.core.answer import answer
 from skerry.core.errors import ConfigError, NotFound
 from skerry.core.service import Service
@@ -40,13 +40,13 @@ async def inside(
     Raises:
         ConfigError: one of them does not start.
     """
-    memory = Memory()
+    broker = Broker()
     async with AsyncExitStack() as stack:
         for name, app in apps.items():
             provide(name, app.inside)
             stack.callback(withdraw, name)
         for app in apps.values():
-            await app.start({Driver: memory} if app.has_events else None)
+            await app.start({Driver: Memory(broker)} if app.has_events else None)
             stack.push_async_callback(app.stop)
         place = Place(Connector(CALLER), inside=_front(apps, front or {}))
         stack.push_async_callback(place.close)
