@@ -174,7 +174,7 @@ async def test_stopping_waits_a_moment_for_what_was_left_behind_and_no_longer(
     async with TestClient(app) as client:
         assert (await client.post("/stuck")).status == 504
         start = asyncio.get_running_loop().time()
-    assert 0.5 < asyncio.get_running_loop().time() - start < 5
+    assert 0.5 < asyncio.get_running_loop().time() - start < 20
     assert "still run" in caplog.text
     never.set()
 
