@@ -26,25 +26,70 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 HERE = Path(__file__).parent
-SKERRY = [str(Path(sys.executable).with_name("skerry"))]
+COMMAND = str(Path(sys.executable).with_name("skerry"))
+
+
+class Fleet:
+    """The fleet of one file, by the command line."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def command(self, *words: str) -> list[str]:
+        """``skerry ps --json`` of this fleet, in words."""
+        return [COMMAND, *words, "--file", str(self._file)]
+
+    def up(self) -> bool:
+        """Start it. Mail goes to a port of its own, so that two fleets can run side by side."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            mail = f"smtp://127.0.0.1:{free.getsockname()[1]}"
+        done = subprocess.run(
+            self.command("up", "--detach"), env={"SMTP_URL": mail, **os.environ}, check=False
+        )
+        return done.returncode == 0
+
+    def down(self) -> None:
+        # In a group of its own: a second Ctrl-C must not leave half a fleet behind.
+        subprocess.run(self.command("down"), process_group=0, check=False)
+
+    def status(self) -> dict[str, Any] | None:
+        """What ``skerry ps --json`` says; None if the fleet is not up."""
+        found: dict[str, Any] | None = self._json("ps")
+        return found
+
+    def settled_status(self) -> dict[str, Any]:
+        """The status when instances have reported what they counted, which they do every second."""
+        time.sleep(1.5)
+        return self.status() or {}
+
+    def dead_letters(self) -> int:
+        """How many events handlers have given up."""
+        return sum(queue["dead"] for queue in self._json("bus", "ls"))
+
+    def _json(self, *words: str) -> Any:
+        done = subprocess.run(
+            self.command(*words, "--json"), capture_output=True, text=True, check=False
+        )
+        return None if done.returncode else json.loads(done.stdout)
 
 
 def main() -> int:
     options = _options()
+    fleet = Fleet(HERE / options.fleet)
     console = Console()
     began = time.monotonic()
-    was_up = _status() is not None
-    if not was_up and subprocess.run([*SKERRY, "up", "--detach"], cwd=HERE, env=_env()).returncode:
+    was_up = fleet.status() is not None
+    if not was_up and not fleet.up():
         console.print(
             "The fleet did not come up; [bold]skerry logs[/] in examples/tuition says why."
         )
-        _down()
+        fleet.down()
         return 1
     try:
         ready = time.monotonic() - began
-        work, killer = asyncio.run(_work(console, _status() or {}, options))
-        dead = _dead_letters()
-        _report(console, _settled_status(), work, killer, dead, ready)
+        work, killer = asyncio.run(_work(console, fleet, options))
+        dead = fleet.dead_letters()
+        _report(console, fleet.settled_status(), work, killer, dead, ready)
         if not work.books.agree or work.house.twice() or dead or killer.killed != killer.back:
             console.print("[bold red]The books do not agree.[/]")
             return 1
@@ -57,7 +102,7 @@ def main() -> int:
         console.print()
     finally:
         if not was_up:
-            _down()
+            fleet.down()
     return 0
 
 
@@ -66,19 +111,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--payments", type=int, default=300, help="how many payers come")
     parser.add_argument("--kills", type=int, default=2, help="how often each daemon is killed")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same work")
+    parser.add_argument(
+        "--fleet",
+        default="fleet.toml",
+        choices=("fleet.toml", "together.toml"),
+        help="which of the two files runs",
+    )
     parser.add_argument("--once", action="store_true", help="end when the work is done")
     return parser.parse_args()
 
 
-def _env() -> dict[str, str]:
-    """Mail goes to a port of this fleet's own, so that two can run side by side."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return {"SMTP_URL": f"smtp://127.0.0.1:{free.getsockname()[1]}", **os.environ}
-
-
 async def _work(
-    console: Console, status: dict[str, Any], options: argparse.Namespace
+    console: Console, fleet: Fleet, options: argparse.Namespace
 ) -> tuple[Driver, Killer]:
+    status = fleet.status() or {}
     addresses: dict[str, str] = {"portal": status["front"]}
     for instance in status["instances"]:
         if instance["kind"] == "app" and instance["app"] != "portal" and instance["url"]:
@@ -95,7 +141,7 @@ async def _work(
 
         deaths = options.kills * len(DAEMONS)
         killer = Killer(
-            SKERRY, HERE, options.kills, lambda done: tell("daemons killed, back", done, deaths)
+            fleet.command, options.kills, lambda done: tell("daemons killed, back", done, deaths)
         )
         async with driver(addresses, HERE / ".skerry" / "data", options.seed) as at_work:
             await at_work.run(options.payments, tell, killer.work)
@@ -182,36 +228,6 @@ def _wait(console: Console, work: Driver) -> None:
     while True:
         time.sleep(1.0)
         work.house.work()
-
-
-def _dead_letters() -> int:
-    """How many events handlers have given up."""
-    said = subprocess.run(
-        [*SKERRY, "bus", "ls", "--json"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    return sum(queue["dead"] for queue in json.loads(said.stdout or "[]"))
-
-
-def _settled_status() -> dict[str, Any]:
-    """The status when instances have reported what they counted, which they do every second."""
-    time.sleep(1.5)
-    return _status() or {}
-
-
-def _status() -> dict[str, Any] | None:
-    """What ``skerry ps --json`` says; None if the fleet is not up."""
-    done = subprocess.run(
-        [*SKERRY, "ps", "--json"], cwd=HERE, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return None
-    status: dict[str, Any] = json.loads(done.stdout)
-    return status
-
-
-def _down() -> None:
-    # In a group of its own: a second Ctrl-C must not leave half a fleet behind.
-    subprocess.run([*SKERRY, "down"], cwd=HERE, process_group=0, env=os.environ, check=False)
 
 
 if __name__ == "__main__":

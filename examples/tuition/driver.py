@@ -52,6 +52,10 @@ class Unexpected(Exception):
     """An app answered what it should not have."""
 
 
+class Unavailable(Unexpected):
+    """An app could not answer now: it, or whom it asked, has just been killed, perhaps."""
+
+
 class Driver:
     """Sends work to a fleet that is up.
 
@@ -199,7 +203,7 @@ class Driver:
                 payments = [p for p in await self.books.payments() if p["id"] in ours]
                 await self._each(payments, self._return, lambda done: None)
                 left = {p["id"] for p in payments if p["state"] not in ("paid_out", "refunded")}
-            except CallError:
+            except (CallError, Unavailable):
                 pass  # who has just been killed is asked again
             tell(len(ours) - len(left))
             if not left:
@@ -221,7 +225,7 @@ class Driver:
                 await self.books.look()
                 if self.books.agree:
                     return
-            except CallError:
+            except (CallError, Unavailable):
                 pass
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -295,7 +299,8 @@ class Driver:
         answer = await self._send(app, Request(method, *_split(path), headers, content))
         text = await read_all(answer.body)
         if answer.status >= 300:
-            raise Unexpected(f"{app}: {method} {path}: {answer.status} {text.decode()[:300]}")
+            kind = Unavailable if answer.status >= 500 else Unexpected
+            raise kind(f"{app}: {method} {path}: {answer.status} {text.decode()[:300]}")
         return json.loads(text)
 
     async def _send(self, app: str, request: Request) -> Response:

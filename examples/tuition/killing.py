@@ -7,8 +7,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from skerry import eventually
@@ -21,8 +20,7 @@ class Killer:
     """Kills daemons by their process ids, and waits until the fleet has started them again.
 
     Args:
-        skerry: the command line's first words.
-        folder: the fleet's.
+        command: makes a command line of the fleet's of ``ps``, ``--json``.
         times: how often each daemon dies.
         tell: of each that is back.
 
@@ -32,10 +30,9 @@ class Killer:
     """
 
     def __init__(
-        self, skerry: Sequence[str], folder: Path, times: int, tell: Callable[[int], None]
+        self, command: Callable[..., list[str]], times: int, tell: Callable[[int], None]
     ) -> None:
-        self._skerry = skerry
-        self._folder = folder
+        self._command = command
         self._times = times
         self._tell = tell
         self.killed: Counter[str] = Counter()
@@ -63,7 +60,7 @@ class Killer:
 
     async def _instances(self, app: str) -> list[dict[str, Any]]:
         asked = await asyncio.create_subprocess_exec(
-            *self._skerry, "ps", "--json", cwd=self._folder, stdout=asyncio.subprocess.PIPE
+            *self._command("ps", "--json"), stdout=asyncio.subprocess.PIPE
         )
         said, _ = await asked.communicate()
         return [i for i in json.loads(said)["instances"] if i["app"] == app]

@@ -25,15 +25,15 @@ kind = "rabbitmq"
 """
 
 
-def demo(folder: Path, extra: str = "") -> str:
+def demo(folder: Path, extra: str = "", fleet: str = "fleet.toml") -> str:
     """What the demo prints; it has found everything in order."""
     tuition = folder / "tuition"
     shutil.copytree(TUITION, tuition, ignore=shutil.ignore_patterns(".skerry", "__pycache__"))
-    with (tuition / "fleet.toml").open("a") as fleet:
-        fleet.write(extra)
+    with (tuition / fleet).open("a") as file:
+        file.write(extra)
     own = {k: v for k, v in os.environ.items() if not k.startswith(("SKERRY_", "DATABASE_URL"))}
     done = subprocess.run(
-        [sys.executable, "demo.py", "--once", "--payments", "24", "--kills", "1"],
+        [sys.executable, "demo.py", "--once", "--payments", "24", "--kills", "1", "--fleet", fleet],
         cwd=tuition,
         env={**own, "COLUMNS": "120"},
         capture_output=True,
@@ -73,3 +73,7 @@ def test_it_does_on_rabbitmq(tmp_path: Path) -> None:
     if not shutil.which("rabbitmq-server") and not Path("/usr/sbin/rabbitmq-server").exists():
         pytest.skip("RabbitMQ is not installed: apt-get install rabbitmq-server")
     check(demo(tmp_path, BROKER))
+
+
+def test_it_does_while_all_apps_are_one_process_that_is_killed(tmp_path: Path) -> None:
+    check(demo(tmp_path, fleet="together.toml"))
