@@ -70,6 +70,16 @@ async def test_redirects_can_be_looked_at_and_do_not_go_round_for_ever() -> None
         await http.get("/")
 
 
+async def test_redirects_to_somebody_else_are_not_followed() -> None:
+    echo = Echo()
+    http = Http(echo, host="shop.example")
+    echo.answers = [answer(303, location="https://bank.example/pay")]
+    assert (await http.get("/")).headers.get("location") == "https://bank.example/pay"
+    echo.answers = [answer(303, location="https://shop.example/basket")]
+    assert (await http.get("/")).url == "/basket"
+    assert [asked[1] for asked in echo.asked] == ["/", "/", "/basket"]
+
+
 async def test_cookies_are_kept_and_let_go() -> None:
     echo = Echo()
     http = Http(echo)

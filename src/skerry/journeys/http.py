@@ -65,11 +65,16 @@ class Http:
     Args:
         service: who answers.
         name: for messages.
+        host: that it is reached by; redirects to another are not followed. Empty where that is
+            nobody's to say: then they are taken to mean this address.
     """
 
-    def __init__(self, service: Service[Request, Response], name: str = "front door") -> None:
+    def __init__(
+        self, service: Service[Request, Response], name: str = "front door", host: str = ""
+    ) -> None:
         self._service = service
         self._name = name
+        self._host = host
         self.cookies: dict[str, str] = {}
 
     async def request(
@@ -88,7 +93,7 @@ class Http:
 
         Args:
             json, form, content: the body, as one of them.
-            follow: go where redirects lead, as browsers do.
+            follow: go where redirects lead, as browsers do, but to nobody else.
 
         Raises:
             CallError: there was no answer.
@@ -107,10 +112,13 @@ class Http:
             location = answer.headers.get("location")
             if not follow or answer.status not in _REDIRECTS or location is None:
                 return answer
+            parts = urlsplit(urljoin(answer.url, location))
+            if parts.netloc and self._host and parts.netloc != self._host:
+                return answer
             if answer.status not in _KEEP_METHOD:
                 method, content = "GET", b""
                 fields = fields.without(frozenset({b"content-type"}))
-            bare, text = self._here(answer.url, location)
+            bare, text = parts.path or "/", parts.query
             answer = await self._send(method.upper(), bare, text, fields, content)
         raise UnexpectedResponse(
             f"more than {_MOST_REDIRECTS} redirects, the last to {answer.url}", app=self._name
@@ -155,11 +163,6 @@ class Http:
                         self.cookies[name] = morsel.coded_value
             except CookieError:
                 continue
-
-    def _here(self, url: str, location: str) -> tuple[str, str]:
-        """Path and query of a redirect's target, which is taken to be at the same address."""
-        parts = urlsplit(urljoin(url, location))
-        return parts.path or "/", parts.query
 
 
 def _default(fields: Headers, name: str, value: str) -> None:

@@ -85,7 +85,7 @@ class Place:
             )
         if self._door is None:
             self._door = connection(front, caller=CALLER, app=FRONT)
-        return Http(self._door)
+        return Http(self._door, host=urlsplit(front).netloc)
 
     def is_ours(self, url: str) -> bool:
         """Whether a request of the browser goes to the fleet, which is to know the trace."""
