@@ -85,3 +85,26 @@ async def test_the_trend_is_two_minutes_and_forgets() -> None:
     assert served[-3:] == [1 / SLOT, 0, 0]
     await clock.advance(TREND * SLOT)
     assert not any(recent.trend("server", "shop")[0])
+
+
+async def test_counts_since_the_start_are_of_all_lives_of_a_process() -> None:
+    tally = Tally(ManualClock())
+    for outcomes in ((2, 2, 5), (2, 7)):  # in two processes of that name, one after the other
+        metrics = Metrics()
+        served = metrics.series("server", "shop", "buy")
+        for outcome in outcomes:
+            served.record(0.01, outcome)
+        metrics.series("attempt", "shop", "", "bank").record(0.2, 2)
+        handled = metrics.series("consumer", "shop", "hears")
+        handled.record(0.03, 4)
+        handled.record(0.03, 7)  # given up: no attempt that says anything
+        tally.report("shop-1", metrics.snapshot())
+        tally.ended("shop-1")
+    counts = tally.recent.counts("shop")
+    assert (counts.requests, counts.errors, counts.calls) == (5, 1, 2)
+    assert (counts.events, counts.events_failed) == (2, 2)
+    assert counts.events_p50_ms == pytest.approx(30, rel=0.02)
+    assert tally.recent.counts("shop", "shop-1") == counts
+    assert tally.recent.counts("shop", "shop-2").requests == 0
+    called = tally.recent.counts("bank", from_callers=True)
+    assert (called.requests, called.p50_ms) == (2, pytest.approx(200, rel=0.02))

@@ -96,9 +96,9 @@ def add_stacks(app: App, supervisor: Supervisor) -> None:
     async def all_stacks() -> list[AppBreakers]:
         """Every app's breakers, counted."""
         busy: dict[str, int] = {}
-        for one in supervisor.tally.all()["series"]:
-            if one["kind"] in ("server", "consumer"):
-                busy[one["app"]] = busy.get(one["app"], 0) + one["in_flight"]
+        for (kind, app, _), count in supervisor.tally.under_way().items():
+            if kind in ("server", "consumer"):
+                busy[app] = busy.get(app, 0) + count
         return [_breakers(supervisor, name, busy.get(name, 0)) for name in supervisor.chosen()]
 
     @app.get("/handlers")
@@ -107,12 +107,12 @@ def add_stacks(app: App, supervisor: Supervisor) -> None:
         tally = supervisor.tally
         return [
             HandlerRate(
-                subscription=f"{one['app']}.{one['route'].removeprefix(one['app'] + '.')}",
-                in_flight=one["in_flight"],
-                recent=tally.recent.rate("consumer", one["app"], route=one["route"]),
+                subscription=f"{app}.{route.removeprefix(app + '.')}",
+                in_flight=count,
+                recent=tally.recent.rate("consumer", app, route=route),
             )
-            for one in tally.all()["series"]
-            if one["kind"] == "consumer"
+            for (kind, app, route), count in tally.under_way().items()
+            if kind == "consumer"
         ]
 
     @app.get("/apps/{name}/stacks", raises=[NotFound])
@@ -155,21 +155,15 @@ def _breakers(supervisor: Supervisor, name: str, in_flight: int) -> AppBreakers:
 
 def _flows(supervisor: Supervisor, name: str) -> list[Flow]:
     """What goes through an app's stacks; calls to one app together, whatever they ask for."""
-    tally = supervisor.tally
-    found: dict[tuple[str, str], Flow] = {}
-    for one in tally.all()["series"]:
-        kind = one["kind"]
-        if one["app"] != name:
-            continue
-        called = one["peer"] if kind in ("client", "attempt") else one["route"]
-        flow = found.get((kind, called))
-        if flow is not None:
-            flow.in_flight += one["in_flight"]
+    recent = supervisor.tally.recent
+    found = []
+    for (kind, app, called), count in supervisor.tally.under_way().items():
+        if app != name:
             continue
         rate = None
         if kind == "attempt":
-            rate = tally.recent.rate("attempt", called, peer=name)
+            rate = recent.rate("attempt", called, peer=name)
         elif kind != "client":
-            rate = tally.recent.rate(kind, name, route=called)
-        found[kind, called] = Flow(kind, called, one["in_flight"], rate)
-    return list(found.values())
+            rate = recent.rate(kind, name, route=called)
+        found.append(Flow(kind, called, count, rate))
+    return found

@@ -1,7 +1,9 @@
-"""How it goes right now: rates and latencies of the last seconds, and two minutes of rates.
+"""How it goes: counts since the start, rates and latencies of the last seconds, their trend.
 
-Counts since the start say little of the moment: a thousand errors may be a week old. What
-processes report are such counts, once a second; here their differences are kept, in slots.
+What processes report are counts since they started, once a second. Here the differences are
+added up: over all processes that an app ever had, so that numbers do not fall when something
+restarts; and by slots of time, for a thousand errors may be a week old. So whoever asks, the
+console once a second, pays for a sum over a few series, not for all that was ever counted.
 """
 
 from __future__ import annotations
@@ -30,6 +32,30 @@ TREND = 60
 _FAILED = {"server": ("error",), "attempt": ("error",), "consumer": ("error", "client_error")}
 
 
+class Counts(Struct):
+    """What an app, or one instance of it, has answered and handled.
+
+    Attributes:
+        requests: answered, whatever the answer was.
+        errors: of those, the ones that failed on its side.
+        p50_ms, p99_ms: of their durations; None while there are none.
+        calls: attempts it has made to call others.
+        events: attempts its handlers have made at events, and its schedules' runs.
+        events_failed: of those, the ones that raised.
+        events_p50_ms, events_p99_ms: of their durations.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    calls: int = 0
+    events: int = 0
+    events_failed: int = 0
+    events_p50_ms: float | None = None
+    events_p99_ms: float | None = None
+
+
 class Rate(Struct):
     """The last ten seconds.
 
@@ -45,29 +71,36 @@ class Rate(Struct):
     p99_ms: float | None = None
 
 
-class _Slot:
-    """What one series has counted in one slot."""
+class _Sum:
+    """What was counted together; ``timed`` of it has a duration that says something."""
 
-    __slots__ = ("count", "durations", "failed", "number")
+    __slots__ = ("count", "durations", "failed", "number", "timed")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int = 0) -> None:
         self.number = number
-        self.count = self.failed = 0
+        self.count = self.failed = self.timed = 0
         self.durations = Histogram()
+
+    def add(self, other: _Sum) -> None:
+        self.count += other.count
+        self.failed += other.failed
+        self.timed += other.timed
+        self.durations.add(other.durations)
 
 
 class _Cell:
-    """One series of one process."""
+    """One series of one process, in all its lives: the whole, and the last slots."""
 
-    __slots__ = ("peer", "process", "route", "slots")
+    __slots__ = ("peer", "process", "route", "slots", "whole")
 
     def __init__(self, process: str, route: str, peer: str) -> None:
         self.process, self.route, self.peer = process, route, peer
-        self.slots: deque[_Slot] = deque(maxlen=WINDOW + 1)
+        self.whole = _Sum()
+        self.slots: deque[_Sum] = deque(maxlen=WINDOW + 1)
 
-    def slot(self, number: int) -> _Slot:
+    def slot(self, number: int) -> _Sum:
         if not self.slots or self.slots[-1].number != number:
-            self.slots.append(_Slot(number))
+            self.slots.append(_Sum(number))
         return self.slots[-1]
 
 
@@ -98,6 +131,7 @@ class Recent:
         self._now = clock.now
         self._cells: dict[tuple[str, str], dict[tuple[str, str, str], _Cell]] = {}
         self._trends: dict[tuple[str, str], tuple[_Trend, _Trend]] = {}
+        self._calls: dict[tuple[str, str], int] = {}
 
     def report(self, process: str, before: Snapshot, after: Snapshot) -> None:
         """A process has counted ``after``; the last it had said was ``before``."""
@@ -108,6 +142,34 @@ class Recent:
             if one["kind"] in _FAILED and one["outcomes"] != old:
                 self._add(process, one, old, number)
 
+    def counts(self, app: str, process: str = "", *, from_callers: bool = False) -> Counts:
+        """What ``app`` has done since the start, all of it or one process's share.
+
+        Args:
+            from_callers: answers by the count of those who call it, where it does not count.
+        """
+        served = self._whole("attempt" if from_callers else "server", app, process)
+        handled = self._whole("consumer", app, process)
+        calls = self._calls.items()
+        return Counts(
+            requests=served.count,
+            errors=served.failed,
+            p50_ms=_milliseconds(served.durations, 0.5),
+            p99_ms=_milliseconds(served.durations, 0.99),
+            calls=sum(n for (who, by), n in calls if by == app and process in ("", who)),
+            events=handled.timed,
+            events_failed=handled.failed,
+            events_p50_ms=_milliseconds(handled.durations, 0.5),
+            events_p99_ms=_milliseconds(handled.durations, 0.99),
+        )
+
+    def _whole(self, kind: str, app: str, process: str) -> _Sum:
+        found = _Sum()
+        for cell in self._cells.get((kind, app), {}).values():
+            if not process or cell.process == process:
+                found.add(cell.whole)
+        return found
+
     def rate(self, kind: str, app: str, **where: str) -> Rate:
         """Of the last full slots.
 
@@ -115,23 +177,20 @@ class Recent:
             kind: ``server`` or ``consumer`` of that app; ``attempt`` of those who call it.
             where: ``process``, ``route``, ``peer`` (of attempts, who calls).
         """
-        last = self._number()
-        durations, count, failed = Histogram(), 0, 0
+        last, found = self._number(), _Sum()
         for cell in self._cells.get((kind, app), {}).values():
             if all(getattr(cell, name) == value for name, value in where.items()):
                 for slot in cell.slots:
                     if last - WINDOW <= slot.number < last:
-                        durations.add(slot.durations)
-                        count += slot.count
-                        failed += slot.failed
-        if not count:
+                        found.add(slot)
+        if not found.count:
             return Rate()
         seconds = WINDOW * SLOT
         return Rate(
-            round(count / seconds, 2),
-            round(failed / seconds, 2),
-            _milliseconds(durations, 0.5),
-            _milliseconds(durations, 0.99),
+            round(found.count / seconds, 2),
+            round(found.failed / seconds, 2),
+            _milliseconds(found.durations, 0.5),
+            _milliseconds(found.durations, 0.99),
         )
 
     def routes(self, kind: str, app: str) -> list[str]:
@@ -161,19 +220,23 @@ class Recent:
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = _Cell(*key)
-        slot = cell.slot(number)
-        count = failed = 0
+        new = _Sum()
         for name, document in one["outcomes"].items():
-            more = sum(_added(document, old.get(name), slot.durations if _timed(name) else None))
-            count += more
-            failed += more if group_of(name) in _FAILED[kind] else 0
-        slot.count += count
-        slot.failed += failed
+            timed = name != "cancelled"  # that says how patient the caller was
+            more = sum(_added(document, old.get(name), new.durations if timed else None))
+            new.count += more
+            new.timed += more if timed else 0
+            new.failed += more if group_of(name) in _FAILED[kind] else 0
+        cell.whole.add(new)
+        cell.slot(number).add(new)
+        if kind == "attempt":
+            calls = (process, peer)
+            self._calls[calls] = self._calls.get(calls, 0) + new.count
         rings = self._trends.get((kind, app))
         if rings is None:
             rings = self._trends[kind, app] = (_Trend(number), _Trend(number))
-        rings[0].add(number, count)
-        rings[1].add(number, failed)
+        rings[0].add(number, new.count)
+        rings[1].add(number, new.failed)
 
     def _number(self) -> int:
         return int(self._now() / SLOT)
@@ -181,10 +244,6 @@ class Recent:
 
 def _key(series: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return (series["kind"], series["app"], series["route"], series["peer"])
-
-
-def _timed(outcome: str) -> bool:
-    return outcome != "cancelled"  # that says how patient the caller was
 
 
 def _added(

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from skerry.spec import Fleet
-from skerry.telemetry.metrics import Snapshot
 
 from .attendants import COLLECTOR, CONSOLE
-from .recent import Rate, Recent
+from .recent import Counts, Rate, Recent
 from .replica import Replica, Seat, State
 from .supervisor import Supervisor
-from .tally import Counts, Tally, counts
+from .tally import Tally
 
 
 class InstanceStatus(Struct):
@@ -113,7 +112,7 @@ def instance_status(
     state = replica.state_of(seat)
     own, recent, version = None, None, ""
     if tally is not None:
-        own = counts(tally.of(replica.name), seat.app, from_callers=False)
+        own = tally.recent.counts(seat.app, replica.name)
         recent = tally.recent.rate("server", seat.app, process=replica.name)
         version = tally.insight.version(replica.name, seat.app)
     return InstanceStatus(
@@ -151,7 +150,6 @@ def app_status(
     fleet: Fleet,
     name: str,
     instances: Iterable[InstanceStatus],
-    everything: Snapshot,
     recent: Recent,
 ) -> AppStatus:
     """The summary of one app: it is in the best state that any instance of it is in."""
@@ -160,9 +158,9 @@ def app_status(
     states = [row.state for row in rows] or [
         State.EXTERNAL if spec.kind == "outside" else State.STOPPED
     ]
-    own, kind = counts(everything, name, from_callers=False), "server"
+    own, kind = recent.counts(name), "server"
     if not own.requests:
-        own, kind = counts(everything, name, from_callers=True), "attempt"
+        own, kind = recent.counts(name, from_callers=True), "attempt"
     trend, failed = recent.trend("consumer" if own.events and not own.requests else kind, name)
     return AppStatus(
         app=name,
@@ -193,7 +191,6 @@ def fleet_status(supervisor: Supervisor) -> FleetStatus:
                 kind = fleet.apps[seat.app].kind if seat.app in fleet.apps else "app"
                 tally = supervisor.tally if kind == "app" else None
                 instances.append(instance_status(replica, seat, kind, tally))
-    everything = supervisor.tally.all()
     return FleetStatus(
         fleet=fleet.name,
         root=str(fleet.root),
@@ -203,7 +200,7 @@ def fleet_status(supervisor: Supervisor) -> FleetStatus:
         collector=supervisor.recipes.attendants.address(fleet, COLLECTOR),
         settled=supervisor.settled,
         apps=[
-            app_status(fleet, name, instances, everything, supervisor.tally.recent)
+            app_status(fleet, name, instances, supervisor.tally.recent)
             for name in supervisor.chosen()
         ],
         instances=instances,
