@@ -120,7 +120,7 @@ def instance_status(
         id=seat.id,
         kind=kind,
         state=state,
-        url=seat.url if seat.listed else "",
+        url=seat.url if seat.listed or kind == "attendant" else "",
         process=replica.name,
         pid=replica.pid,
         since=replica.since,
