@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skerry.bus.driver import Subscription
-from skerry.bus.memory import Broker, Memory
+from skerry.bus.driver import LeaseLost, Subscription
+from skerry.bus.memory import Broker, Memory, MemoryDelivery
 from skerry.bus.schedule import Schedule, Scheduler, Tick, cron, every
 from skerry.core.clock import ManualClock
 from skerry.core.errors import ConfigError
@@ -146,3 +146,17 @@ def test_cron() -> None:
     for expression, zone in (("x", "UTC"), ("0 3 * * *", "Mars/Base"), ("0 0 31 2 *", "UTC")):
         with pytest.raises(ConfigError):
             cron(expression, zone)
+
+
+async def test_it_stops_also_when_its_token_is_another_leaders_by_then(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object, **__: object) -> None:
+        raise LeaseLost("gone")
+
+    async with instance(broker) as scheduler:
+        held = [entry for entry in broker.queues["a.schedules"].entries if entry.holder]
+        assert held  # it leads
+        monkeypatch.setattr(MemoryDelivery, "retry", lost)
+        async with asyncio.timeout(10):
+            await scheduler.stop()

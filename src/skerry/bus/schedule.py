@@ -12,6 +12,7 @@ time that passed while nobody led is made up for, once, by whoever leads next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import math
@@ -233,7 +234,9 @@ class Scheduler:
         try:
             ticks = await self._due(self._last, token)
         except asyncio.CancelledError:
-            await asyncio.shield(token.retry(0.0, counts=False))
+            # Whatever comes of that, this is the end: nothing may take the cancellation's place.
+            with contextlib.suppress(LeaseLost, CallError):
+                await asyncio.shield(token.retry(0.0, counts=False))
             raise
         following = self._token(self._last)
         await self._driver.publish([*ticks, following])
