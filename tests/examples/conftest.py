@@ -4,7 +4,6 @@ over a broker in memory, mail over a socket."""
 from __future__ import annotations
 
 import importlib
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -29,7 +28,7 @@ sys.path[:0] = [str(TUITION), *(str(TUITION / name) for name in APPS)]
 
 from housebank import HouseBank  # noqa: E402 - beside the fleet, found by the line above
 
-__all__ = ["APPS", "HouseBank", "free_port"]
+__all__ = ["APPS", "HouseBank"]
 
 database_url = fixtures.fresh_url()
 
@@ -50,7 +49,7 @@ async def fleet(
         monkeypatch.delenv("DATABASE_URL", raising=False)
     else:
         monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("SMTP_URL", raising=False)
     broker = Broker()
     async with AsyncExitStack() as running:
         clients = {}
@@ -62,8 +61,3 @@ async def fleet(
             client = TestClient(app, overrides=on_the_bus)
             clients[name] = await running.enter_async_context(client)
         yield clients
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

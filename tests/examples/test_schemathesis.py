@@ -23,7 +23,7 @@ from schemathesis.specs.openapi import checks
 from skerry import App
 from skerry.transport.loopback import provide, withdraw
 
-from .conftest import APPS, free_port
+from .conftest import APPS
 
 WITHOUT_ENDPOINTS = ("notify",)
 CHECKED = [
@@ -50,7 +50,6 @@ def addresses(
     """The fleet under a real server, each app at an address of its own."""
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("fleet"))
-    os.environ["SMTP_URL"] = f"smtp://127.0.0.1:{free_port()}"
     sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in APPS}
     servers = [
         uvicorn.Server(uvicorn.Config(apps[name], lifespan="on", log_level="error"))
@@ -72,7 +71,6 @@ def addresses(
         for server in servers:
             server.should_exit = True
         thread.join()
-    del os.environ["SMTP_URL"]
     os.chdir(before)
 
 

@@ -237,7 +237,7 @@ async def test_whatever_payers_do_every_cent_is_accounted_for(
         return True
 
     await eventually(the_books_agree, within=30)
-    assert (house.twice(), house.known_files) == (0, 0)
+    assert house.twice() == 0  # a file may come again, under its name; what is in it may not
     summary = (await fleet["mailbox"].get("/summary")).json()
     assert summary["received"] == summary["unique"]
 

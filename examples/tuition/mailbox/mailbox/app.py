@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from skerry import App, ConfigError
 from skerry.core.clock import Clock, system
-from skerry.data.database import Database
+from skerry.data.database import Database, data_folder
 
 app = App(
     "mailbox",
@@ -23,8 +23,8 @@ app = App(
     description="Catches e-mail in demonstrations, so that none leaves the machine.",
 )
 
-ADDRESS = "smtp://127.0.0.1:11025"
-"""Where mail is taken, unless ``SMTP_URL`` says otherwise."""
+ADDRESS_FILE = "mailbox.url"
+"""Among the fleet's data: where mail is taken, for those who have no ``SMTP_URL``."""
 
 
 class Catcher:
@@ -58,7 +58,7 @@ def clock() -> Clock:
 
 @app.resource
 async def catcher(database: Database, clock: Clock) -> AsyncIterator[Catcher]:
-    url = urlsplit(os.environ.get("SMTP_URL", ADDRESS))
+    url = urlsplit(os.environ.get("SMTP_URL", "smtp://127.0.0.1:0"))
 
     async def accept(mail: smtp.Envelope) -> None:
         now = datetime.fromtimestamp(clock.wall(), UTC)
@@ -69,8 +69,19 @@ async def catcher(database: Database, clock: Clock) -> AsyncIterator[Catcher]:
     except OSError as error:
         raise ConfigError(f"SMTP_URL: {url.geturl()} cannot be listened at: {error}") from None
     host, port = server.sockets[0].getsockname()[:2]
+    caught = Catcher(f"smtp://{host}:{port}")
+    _tell(caught.url)
     async with server:
-        yield Catcher(f"smtp://{host}:{port}")
+        yield caught
+
+
+def _tell(url: str) -> None:
+    """Write down where mail is taken: a port of its own, so that fleets can run side by side."""
+    file = data_folder() / ADDRESS_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(f".{os.getpid()}.part")
+    part.write_text(url, "utf-8")
+    part.replace(file)
 
 
 @app.get("/mails")

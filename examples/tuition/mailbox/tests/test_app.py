@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import socket
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from mailbox.app import app
 from mailbox.smtp import LARGEST, Envelope, serve
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,17 +20,21 @@ from skerry.data.database import Database
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        found = int(free.getsockname()[1])
-    monkeypatch.setenv("SMTP_URL", f"smtp://127.0.0.1:{found}")
-    return found
+async def client(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[TestClient]:
+    monkeypatch.setenv("SKERRY_CONTROL", str(tmp_path / "control.sock"))
+    monkeypatch.delenv("SMTP_URL", raising=False)
+    async with TestClient(app, overrides={Database: database}) as client:
+        yield client
 
 
 @pytest.fixture
-async def client(database: Database, port: int) -> AsyncIterator[TestClient]:
-    async with TestClient(app, overrides={Database: database}) as client:
-        yield client
+def port(client: TestClient, tmp_path: Path) -> int:
+    """Where it has written down that it listens."""
+    url = urlsplit((tmp_path / "data" / "mailbox.url").read_text())
+    assert (url.scheme, url.hostname) == ("smtp", "127.0.0.1")
+    return url.port or 0
 
 
 def letter(id: str, text: str = "Hello\n.\n..dots\n") -> EmailMessage:

@@ -6,11 +6,12 @@ import os
 import smtplib
 from collections.abc import Iterable
 from email.message import EmailMessage
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from skerry import ConfigError, ConnectError
+from skerry.data.database import data_folder
 
-ADDRESS = "smtp://127.0.0.1:11025"
 TIMEOUT_SECONDS = 20
 
 
@@ -19,14 +20,14 @@ class Post:
 
     Args:
         url: ``smtp://user:password@host:port``, ``smtps://`` for TLS; by default ``SMTP_URL``, or
-            mailbox's on this machine.
+            what the demonstration's mailbox has written down.
     """
 
     def __init__(self, url: str = "") -> None:
-        url = url or os.environ.get("SMTP_URL", ADDRESS)
-        self._url = urlsplit(url)
-        if self._url.scheme not in ("smtp", "smtps") or not self._url.hostname:
-            raise ConfigError("SMTP_URL should look like smtp://127.0.0.1:11025 or smtps://host")
+        self._given = url or os.environ.get("SMTP_URL", "")
+        self._written: Path = data_folder() / "mailbox.url"
+        if self._given:
+            url_of(self._given)
 
     def send(self, letters: Iterable[EmailMessage]) -> None:
         """Hand letters over, in one connection.
@@ -36,13 +37,22 @@ class Post:
             smtplib.SMTPException, OSError: it was begun and failed; what was handed over before
                 will be sent again.
         """
-        kind = smtplib.SMTP_SSL if self._url.scheme == "smtps" else smtplib.SMTP
         try:
-            server = kind(self._url.hostname or "", self._url.port or 0, timeout=TIMEOUT_SECONDS)
+            url = url_of(self._given or self._written.read_text("utf-8"))
+            kind = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
+            server = kind(url.hostname or "", url.port or 0, timeout=TIMEOUT_SECONDS)
         except OSError as error:
             raise ConnectError(f"the mail server does not answer: {error}", app="smtp") from error
         with server:
-            if self._url.username:
-                server.login(unquote(self._url.username), unquote(self._url.password or ""))
+            if url.username:
+                server.login(unquote(url.username), unquote(url.password or ""))
             for letter in letters:
                 server.send_message(letter)
+
+
+def url_of(text: str) -> SplitResult:
+    """A mail server's address. Raises: ConfigError."""
+    url = urlsplit(text)
+    if url.scheme not in ("smtp", "smtps") or not url.hostname:
+        raise ConfigError("SMTP_URL should look like smtp://127.0.0.1:25 or smtps://host")
+    return url

@@ -6,6 +6,7 @@ import smtplib
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,7 +150,11 @@ async def test_while_the_mail_server_is_away_no_attempt_is_burned(
     await sent(post, 1)
 
 
-def test_nobody_at_the_address() -> None:
+def test_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SKERRY_CONTROL", str(tmp_path / "control.sock"))
+    monkeypatch.delenv("SMTP_URL", raising=False)
+    with pytest.raises(ConnectError):
+        Post().send([])  # mailbox has written nothing down
     with pytest.raises(ConnectError):
         Post("smtp://127.0.0.1:1").send([])
     for wrong in ("127.0.0.1:25", "http://localhost", "smtp://"):
