@@ -20,7 +20,7 @@ export function ms(value) {
   if (value === null || value === undefined) return NONE;
   if (value >= 10000) return `${(value / 1000).toFixed(1)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
-  return `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ms`;
+  return `${value.toFixed(value >= 100 ? 0 : value >= 1 ? 1 : 2)} ms`;
 }
 
 export function percent(part, whole) {

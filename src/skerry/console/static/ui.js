@@ -33,11 +33,12 @@ export function sparkline(values, failed = [], { width = 96, height = 22, label 
   const y = (v) => (height - 1.5 - (v / most) * (height - 4)).toFixed(1);
   const line = (list) => list.map((v, i) => `${i ? "L" : "M"}${x(i)} ${y(v)}`).join("");
   const quiet = !values.some(Boolean);
+  const fell = (list) => list.map((v, i) => (v || list[i - 1] || list[i + 1] ? `${i && (list[i - 1] || v) ? "L" : "M"}${x(i)} ${y(v)}` : "")).join("");
   return h("svg", { class: `spark ${quiet ? "quiet" : ""}`, viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label || "rate over two minutes", preserveAspectRatio: "none" },
     n > 1 && !quiet && [
       h("path", { class: "area", d: `${line(values)}L${width} ${height}L0 ${height}Z` }),
       h("path", { class: "line", d: line(values) }),
-      failed.some(Boolean) && h("path", { class: "failed", d: line(failed) }),
+      failed.some(Boolean) && h("path", { class: "failed", d: fell(failed) }),
     ],
     (n < 2 || quiet) && h("path", { class: "line", d: `M0 ${height - 1.5}H${width}` }));
 }

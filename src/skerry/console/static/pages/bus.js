@@ -83,7 +83,7 @@ function deadTools(found) {
   const matching = found?.matching ?? 0;
   const whole = found?.dead ?? 0;
   return [
-    search(route.query.q || "", (q) => amend({ q, letter: "" }), { placeholder: "Reason, or body~text, key=text, error=Name", wide: true }),
+    search(route.query.q || "", (q) => amend({ q, letter: "" }), { placeholder: "Reason, or body~text, key=text", wide: true }),
     h("span", { class: "grow" }),
     marked.size > 0 && button(`Redrive ${marked.size} chosen`, () => redrive({ ids: [...marked] }, several(marked.size, "dead letter"), marked.size), { kind: "primary", key: "some" }),
     where()
