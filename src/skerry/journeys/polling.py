@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from skerry.core.clock import Clock, system
 from skerry.core.errors import CallError, Problem
@@ -18,14 +18,36 @@ NOT_YET = (AssertionError, LookupError, Problem, CallError)
 """Exceptions that mean *not yet*. Any other is a mistake, and is raised at once."""
 
 
+@overload
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]],
+    condition: Callable[[], Awaitable[T]],
     *,
     within: float = 5.0,
     every: float = 0.1,
     not_yet: tuple[type[Exception], ...] = NOT_YET,
     clock: Clock = system,
-) -> T:
+) -> T: ...
+
+
+@overload
+async def eventually(
+    condition: Callable[[], T],
+    *,
+    within: float = 5.0,
+    every: float = 0.1,
+    not_yet: tuple[type[Exception], ...] = NOT_YET,
+    clock: Clock = system,
+) -> T: ...
+
+
+async def eventually(
+    condition: Callable[[], Any],
+    *,
+    within: float = 5.0,
+    every: float = 0.1,
+    not_yet: tuple[type[Exception], ...] = NOT_YET,
+    clock: Clock = system,
+) -> Any:
     """Call ``condition`` until it returns something true; that.
 
     ::
