@@ -203,7 +203,7 @@ class Driver:
                 payments = [p for p in await self.books.payments() if p["id"] in ours]
                 await self._each(payments, self._return, lambda done: None)
                 left = {p["id"] for p in payments if p["state"] not in ("paid_out", "refunded")}
-            except (CallError, Unavailable):
+            except* (CallError, Unavailable):
                 pass  # who has just been killed is asked again
             tell(len(ours) - len(left))
             if not left:
@@ -225,7 +225,7 @@ class Driver:
                 await self.books.look()
                 if self.books.agree:
                     return
-            except (CallError, Unavailable):
+            except* (CallError, Unavailable):
                 pass
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -50,13 +50,14 @@ class Killer:
         for pid in before:
             os.kill(pid, signal.SIGKILL)
             self.killed[app] += 1
-        await eventually(lambda: self._replaced(app, before), within=BACK_WITHIN_SECONDS, every=0.2)
+
+        async def replaced() -> bool:
+            now = await self._instances(app)
+            return all(i["state"] == "ready" and i["pid"] not in before for i in now)
+
+        await eventually(replaced, within=BACK_WITHIN_SECONDS, every=0.2)
         self.back[app] += len(before)
         self._tell(self.back.total())
-
-    async def _replaced(self, app: str, before: set[int]) -> bool:
-        now = await self._instances(app)
-        return all(i["state"] == "ready" and i["pid"] not in before for i in now)
 
     async def _instances(self, app: str) -> list[dict[str, Any]]:
         asked = await asyncio.create_subprocess_exec(

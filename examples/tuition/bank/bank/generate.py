@@ -158,9 +158,12 @@ def _entry(parent: Element, each: Payin | Payout, currency: str, day: date, vers
     _add(family, "Cd", "RCDT" if coming else "ICDT")
     _add(family, "SubFmlyCd", "ESCT")
     details = _add(_add(entry, "NtryDtls"), "TxDtls")
-    _add(_add(details, "Refs"), "EndToEndId", "NOTPROVIDED" if coming else each.end_to_end)
+    if isinstance(each, Payin):
+        end_to_end, name = "NOTPROVIDED", each.sender
+    else:
+        end_to_end, name = each.end_to_end, each.receiver
+    _add(_add(details, "Refs"), "EndToEndId", end_to_end)
     party = _add(_add(details, "RltdPties"), "Dbtr" if coming else "Cdtr")
-    name = each.sender if isinstance(each, Payin) else each.receiver
     _add(party if version == "02" else _add(party, "Pty"), "Nm", name)
     if isinstance(each, Payin):
         _remittance(details, each)

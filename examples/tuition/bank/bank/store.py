@@ -47,8 +47,8 @@ def keep(session: Session, statement: camt.Statement, now: datetime) -> tuple[in
     rows = {str(entry.id): _row(entry, statement.currency, number) for entry in statement.entries}
     if not rows:
         return number, 0
-    table = models.Transfer.__table__
-    new = insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    unless_known = insert(models.Transfer).on_conflict_do_nothing(index_elements=["id"])
+    new = unless_known.returning(models.Transfer.id)
     # Always in the same order, so that two statements never wait for each other.
     fresh = set(session.execute(new, [rows[id] for id in sorted(rows)]).scalars())
     told = [
