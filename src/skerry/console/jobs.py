@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -55,7 +56,8 @@ class Jobs:
         number = next(self._numbers)
         job = Job(number, subscription, rate, whole, self._wall())
         self._jobs[number] = (job, work)
-        self._tasks[number] = asyncio.create_task(self._run(job, run))
+        task = self._tasks[number] = asyncio.create_task(self._run(job, run))
+        task.add_done_callback(partial(self._ended, job))  # also of one that never began
         for old in [n for n in self._jobs if n not in self._tasks][:-_REMEMBERED]:
             del self._jobs[old]
         return number
@@ -64,13 +66,13 @@ class Jobs:
         try:
             await run()
             job.state = "done"
-        except asyncio.CancelledError:
-            job.state = "stopped"
-            raise
         except Exception as error:  # whatever a broker's driver raises is for people to read
             job.state, job.detail = "failed", str(getattr(error, "detail", "") or error)
-        finally:
-            self._tasks.pop(job.number, None)
+
+    def _ended(self, job: Job, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(job.number, None)
+        if task.cancelled():
+            job.state = "stopped"
 
     async def wait(self, number: int, patience: float) -> None:
         """Until it has ended, or for so many seconds."""
