@@ -1,4 +1,4 @@
-"""``python -m bench serve|hop|fleet|cli|bus|observe|all [--json FILE] [--rounds N] [--seconds S]``.
+"""``python -m bench serve|hop|fleet|cli|bus|observe|span|all [--json FILE] [--rounds N] [--seconds S]``.
 
 ``python -m bench crash`` and ``soak`` measure nothing: they try what the bus promises, for long,
 and have options of their own.
@@ -21,6 +21,7 @@ NAMES = {
     "cli": "The command line",
     "bus": "The bus",
     "observe": "The collector and the span store",
+    "span": "Recording spans",
 }
 TRIALS = {"crash": "bench.crash.main", "soak": "bench.crash.soak"}
 PAGE = machine.ROOT / "docs" / "performance.md"

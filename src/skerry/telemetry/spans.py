@@ -115,7 +115,7 @@ class Tracer:
 
     Attributes:
         on: whether anybody takes them.
-        dropped: how many found no room.
+        dropped: how many found no room, since ``missed`` was last asked.
     """
 
     def __init__(self, room: int = 20_000, clock: Clock = system) -> None:
@@ -161,6 +161,11 @@ class Tracer:
         """Up to ``most`` spans that have ended, oldest first; they are the caller's now."""
         ended = self._ended
         return [ended.popleft() for _ in range(min(most, len(ended)))]
+
+    def missed(self) -> int:
+        """How many have found no room since this was last asked."""
+        missed, self.dropped = self.dropped, 0
+        return missed
 
     @property
     def waiting(self) -> int:
