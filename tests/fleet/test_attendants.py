@@ -70,6 +70,13 @@ def test_or_elsewhere(
     assert env["OTEL_SERVICE_NAME"] == "one"
 
 
+def test_a_page_that_is_open_does_not_hold_up_the_end(fleet: Fleet) -> None:
+    fleet = replace(fleet, observe=ALL)
+    there = attendants(fleet)
+    drains = [there.recipe(fleet, name).job for name in there.names(fleet)]
+    assert [job and job.drain for job in drains] == [1.0, 0.3]  # of the collector as told
+
+
 def test_they_are_not_to_be_seen_themselves(fleet: Fleet) -> None:
     fleet = replace(fleet, observe=ALL)
     there = attendants(fleet)

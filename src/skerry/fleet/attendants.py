@@ -33,6 +33,7 @@ PROMISES = "promises.json"
 again when it changes."""
 
 _TARGETS = {COLLECTOR: "skerry.collector.app:app", CONSOLE: "skerry.console.app:app"}
+_PAGES_DRAIN = 0.3  # seconds: a page that is open has a stream that never ends by itself
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -81,7 +82,8 @@ class Attendants:
         held = self._hold(fleet, name)
         url = url_of(held)
         member = wire.Member(name, name, _TARGETS[name], str(fleet.root), 0)
-        job = wire.Job(name, (member,), drain=self._drain)
+        drain = min(self._drain, _PAGES_DRAIN) if name == CONSOLE else self._drain
+        job = wire.Job(name, (member,), drain=drain)
         return Recipe(
             seats=(Seat(name, name, url, partial(probe, url, "/readyz", 400), listed=False),),
             env=self._environment(fleet, name),
