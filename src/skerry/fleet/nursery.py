@@ -32,6 +32,7 @@ PRELOAD = (
     "skerry.app",
     "skerry.app.serve",
     "skerry.collector.app",
+    "skerry.console.app",
     "skerry.contract.openapi",
     "skerry.discovery.fleet",
     "skerry.fleet.edge",

@@ -147,7 +147,7 @@ class ObserveSpec:
 
     collector: bool = True
     url: str | None = None
-    console: bool = False
+    console: bool = True
     port: int | None = None
     keep_mib: int = 1024
 
