@@ -1,4 +1,5 @@
-"""``python -m bench serve|hop|fleet|cli|bus|observe|span|all [--json FILE] [--rounds N] [--seconds S]``.
+"""``python -m bench serve|hop|fleet|cli|bus|observe|span|all [--json FILE] [--rounds N]``, ….
+
 
 ``python -m bench crash`` and ``soak`` measure nothing: they try what the bus promises, for long,
 and have options of their own.

@@ -41,7 +41,11 @@ def test_what_is_encoded_is_what_a_collector_reads() -> None:
     failed.links = (Trace(1, 2),)
     resource = {"service.name": "pay", "service.version": "7"}
     first, second = read(encode_protobuf(resource, [failed, span(parent_id=0)], 1e9))
-    assert (first.trace_id, first.id, first.parent_id) == (f"{7 << 100:032x}", f"{9:016x}", f"{5:016x}")
+    assert (first.trace_id, first.id, first.parent_id) == (
+        f"{7 << 100:032x}",
+        f"{9:016x}",
+        f"{5:016x}",
+    )
     assert (first.name, first.kind, first.service) == ("post /x", "CONSUMER", "pay")
     assert (first.timestamp, first.duration) == (1_000_000_010_000_000, 500_000)
     tags = first.tags
