@@ -1,5 +1,4 @@
-"""``python -m bench serve|hop|fleet|cli|bus|observe|span|all [--json FILE] [--rounds N]``, ….
-
+"""``python -m bench NAME [--json FILE] [--rounds N] [--seconds S]``: one of ``NAMES``, or all.
 
 ``python -m bench crash`` and ``soak`` measure nothing: they try what the bus promises, for long,
 and have options of their own.
