@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from skerry.fleet.client import Control, ControlError
 from skerry.journeys.declare import Journey
 from skerry.journeys.model import Result, StepResult
 from skerry.journeys.perform import perform
-from skerry.journeys.place import Place, reach
+from skerry.journeys.place import CALLER, Place, reach
+from skerry.journeys.spans import into, record_with
+from skerry.telemetry.export import exporter_from
+from skerry.telemetry.metrics import Metrics
 
 from .output import coloured, duration, note, paint
 
@@ -41,7 +47,7 @@ async def go(
         quiet: print nothing.
     """
     results = []
-    async with _place(where) as place:
+    async with _place(where) as place, _recorded(where):
         for journey in journeys:
             for _ in range(repeat):
                 if not quiet:
@@ -69,6 +75,28 @@ async def _place(where: Where) -> AsyncIterator[Place]:
         yield place
     finally:
         await place.close()
+
+
+@asynccontextmanager
+async def _recorded(where: Where) -> AsyncIterator[None]:
+    """Runs are seen by the fleet's collector, or wherever the environment sends spans."""
+    environment = dict(os.environ)
+    if where.control and "OTEL_EXPORTER_OTLP_ENDPOINT" not in environment:
+        root = Path(where.control).parent.parent
+        with suppress(ControlError):
+            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = Control(root).status()["collector"]
+    metrics = Metrics()
+    exporter = exporter_from(environment, metrics, CALLER)
+    if exporter is None:
+        yield
+        return
+    exporter.start()
+    record_with(into(metrics.tracer))
+    try:
+        yield
+    finally:
+        record_with(None)
+        await asyncio.to_thread(exporter.stop)
 
 
 class Live:

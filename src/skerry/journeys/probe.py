@@ -25,6 +25,7 @@ from .find import find
 from .model import Result
 from .place import CALLER, reach
 from .prober import Busy, Prober
+from .spans import into, record_with
 
 PREFIX = "SKERRY_"
 
@@ -100,11 +101,13 @@ async def prober(settings: ProbeSettings) -> AsyncIterator[Prober]:
     place = reach()
     archive = Archive(Path(settings.journeys_folder), settings.journeys_keep)
     made = Prober(journeys, place, archive, app.metrics)
+    record_with(into(app.metrics.tracer))
     made.start()
     try:
         yield made
     finally:
         await made.stop()
+        record_with(None)
         await place.close()
 
 

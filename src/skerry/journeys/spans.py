@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from skerry.core.clock import system
 from skerry.core.context import Trace
+from skerry.telemetry.spans import Kind, Span, Tracer
 
 Value: TypeAlias = str | int | float | bool
 
@@ -54,3 +56,22 @@ def record_with(recorder: Recorder | None) -> None:
 
 def record(span: Spanned) -> None:
     _recorder(span)
+
+
+def into(tracer: Tracer) -> Recorder:
+    """What records runs and steps as spans of ours; a run is what the app ``journeys`` answers."""
+
+    def recorder(one: Spanned) -> None:
+        offset = system.wall() - system.now()
+        kind: Kind = "internal" if one.parent else "server"
+        ids = one.trace.trace_id, one.trace.span_id, one.parent
+        span = Span(one.name, kind, {}, *ids, one.start - offset)
+        span.attributes = dict(one.attributes)
+        span.error, span.failed = one.error and "failed", bool(one.error)
+        if one.error:
+            said = {"exception.type": "JourneyFailed", "exception.message": one.error}
+            span.note("exception", said)
+        if tracer.on:
+            tracer.end(span, None, span.started + one.duration)
+
+    return recorder
