@@ -22,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--database", choices=DATABASES)
     parser.add_argument("--pairwise", action="store_true", help="each pair of values, as in CI")
     parser.add_argument("--seed", type=int, default=None, help="of the order, and of --pairwise")
+    parser.add_argument("--skip", type=int, default=0, help="so many first: to go on with a seed")
     chosen = parser.parse_args(arguments)
     seed = random.randrange(10_000) if chosen.seed is None else chosen.seed
     cells = [
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     if not cells:
         parser.error(f"nothing is called {chosen.only!r}")
     cells = pairwise(cells, seed) if chosen.pairwise else shuffled(cells, seed)
+    cells = cells[chosen.skip :]
     print(f"{len(cells)} experiments, seed {seed}", flush=True)
     logging.disable(logging.CRITICAL)  # a driver whose broker is killed has much to say
     began = time.monotonic()
