@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -233,15 +235,48 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
+class Worker:
+    """The thread that the browser is driven from: Playwright leaves its event loop running there,
+    with which no test of anything asynchronous could run in the main one."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(1)
+        self._own = self._threads.submit(threading.get_ident).result()
+        self.browser: Any = None
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        if threading.get_ident() == self._own:
+            return work()
+        return self._threads.submit(work).result()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Worker]:
     """Debian's Chromium, without a window."""
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="no Playwright: pip install playwright"
     )
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    worker = Worker()
+    playwright = worker.run(lambda: sync_api.sync_playwright().start())
+    options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+    worker.browser = worker.run(lambda: playwright.chromium.launch(**options))
+    yield worker
+    worker.run(worker.browser.close)
+    worker.run(playwright.stop)
+    worker.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that has a browser runs where that is driven from."""
+    worker = pyfuncitem.funcargs.get("browser")
+    if not isinstance(worker, Worker):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    worker.run(lambda: pyfuncitem.obj(**arguments))
+    return True

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .conftest import PATIENCE, Place, fetch, until
+from .conftest import PATIENCE, Place, Worker, fetch, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -62,19 +62,18 @@ class Window:
 
 
 @pytest.fixture
-def open_window(browser: Any, place: Place) -> Iterator[Callable[..., Window]]:
-    contexts = []
+def open_window(browser: Worker, place: Place) -> Iterator[Callable[..., Window]]:
     windows: list[Window] = []
 
     def opened(**options: Any) -> Window:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | options)
-        contexts.append(context)
+        size = {"viewport": {"width": 1440, "height": 900}}
+        context = browser.browser.new_context(**size | options)
         windows.append(Window(context.new_page(), place))
         return windows[-1]
 
-    yield opened
-    for context in contexts:
-        context.close()
+    yield lambda **options: browser.run(lambda: opened(**options))
+    for window in windows:
+        browser.run(window.page.context.close)
     for window in windows:
         assert window.faults == []
         assert window.elsewhere == []
