@@ -39,6 +39,7 @@ Told = Callable[[str, int, int], None]
 
 AT_ONCE = 12
 PATIENCE_SECONDS = 180
+LEFTOVERS_SECONDS = 20
 LOOK_SECONDS = 0.4
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 PAY_IN = ("EUR", "USD", "GBP", "INR", "CNY", "JPY", "KRW", "BRL", "TRY", "ZAR")
@@ -87,6 +88,12 @@ class Driver:
         Raises:
             Unexpected: not everything has come to its end in time.
         """
+        await self._until_the_books_agree(LEFTOVERS_SECONDS)
+        if not self.books.agree:
+            raise Unexpected(
+                "The books did not agree before anything was done. Data of a fleet that paid "
+                "schools without payouts never will: remove examples/tuition/.skerry."
+            )
         await self._look_around()
         tell("payers at the portal", 0, payments)
         made = await self._each(
@@ -105,7 +112,7 @@ class Driver:
             )
         finally:
             await disturbing
-        await self._until_the_books_agree()
+        await self._until_the_books_agree(PATIENCE_SECONDS / 2)
 
     async def _look_around(self) -> None:
         for word in WORDS:
@@ -215,10 +222,10 @@ class Driver:
                 raise Unexpected(f"{len(left)} payments have not come to their end: {min(left)}")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _until_the_books_agree(self) -> None:
+    async def _until_the_books_agree(self, patience: float) -> None:
         """Events are still under way when the last payment is settled. What is wrong with the books
-        for good is wrong after that, too."""
-        until = time.monotonic() + PATIENCE_SECONDS / 2
+        for good is wrong after ``patience`` seconds, too."""
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             self.house.work()
             try:
