@@ -329,7 +329,7 @@ def test_fleet_changes_ask_first(window: Window, place: Place) -> None:
     assert ready() == 1
     window.page.get_by_role("button", name="Stop bank").click()
     window.page.get_by_role("button", name="Stop", exact=True).click()
-    window.page.get_by_role("button", name="Start bank").click()
+    window.page.get_by_role("button", name="Start bank", exact=True).click()
     window.see("bank: 2 of 2 ready")
     assert ready() == 2
 
@@ -345,9 +345,9 @@ def test_logs(window: Window, place: Place) -> None:
     assert window.page.get_by_text("looked up while-paused").count() == 0
     window.page.keyboard.press("Space")
     window.see("looked up while-paused")
-    window.page.locator("#filter").fill("/o-[12]$/")
+    window.page.locator("#filter").fill("/while-p.*d$/")
     window.page.get_by_text("looked up live-line").wait_for(state="detached")
-    window.see("looked up o-2")
+    window.see("looked up while-paused")
     window.page.get_by_label("Of").select_option("bank")
     window.wait("location.hash.startsWith('#/logs/bank')")
 
