@@ -7,6 +7,7 @@ so nothing leaks between requests, and nothing hops threads behind the user's ba
 from __future__ import annotations
 
 import contextvars
+import os
 import random
 import re
 import sys
@@ -17,6 +18,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 from msgspec.structs import replace
 
+from . import b3
 from .wire import TIMEOUT, Headers, RawHeaders, parse_timeout
 
 Criticality = Literal["critical", "normal", "sheddable"]
@@ -25,6 +27,13 @@ _CRITICALITIES: dict[str, Criticality] = {
     "normal": "normal",
     "sheddable": "sheddable",
 }
+
+_PROPAGATORS = [
+    name.strip() for name in os.environ.get("OTEL_PROPAGATORS", "tracecontext").split(",")
+]
+_B3 = [write for name, write in (("b3", b3.single), ("b3multi", b3.multi)) if name in _PROPAGATORS]
+# Never none at all: a fleet in which nobody tells of traces has none.
+_W3C = "tracecontext" in _PROPAGATORS or not _B3
 
 _MAX_BAGGAGE = 8192  # bytes, and 64 members: the least that W3C asks a propagator to carry
 _MAX_MEMBERS = 64
@@ -131,6 +140,9 @@ def extract(headers: Headers, now: float, limit: float | None = None) -> Context
     if parent is not None:
         state = ",".join(headers.get_all("tracestate")) if b"tracestate" in first else ""
         trace = parse_traceparent(parent, state)
+    elif b3.SINGLE in first or b3.TRACE_ID in first:
+        found = b3.parse(first)
+        trace = None if found is None else Trace(*found)
     timeout = first.get(TIMEOUT)
     if timeout is not None:
         left = parse_timeout(timeout)
@@ -149,9 +161,12 @@ def inject(context: Context, headers: RawHeaders) -> None:
     the deadline filter knows."""
     trace = current_trace()
     if trace is not None:
-        headers.append((b"traceparent", trace.traceparent))
-        if trace.state:
-            headers.append((b"tracestate", trace.state.encode("latin-1", "replace")))
+        if _W3C:
+            headers.append((b"traceparent", trace.traceparent))
+            if trace.state:
+                headers.append((b"tracestate", trace.state.encode("latin-1", "replace")))
+        for written in _B3:
+            headers.extend(written(trace.trace_id, trace.span_id, trace.flags))
     if context.baggage or context.criticality != "normal":
         headers.append((b"baggage", format_baggage(context)))
 
