@@ -3,7 +3,7 @@ from __future__ import annotations
 from inspect import cleandoc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
@@ -179,6 +179,7 @@ def test_what_a_function_does_not_say() -> None:
     assert describe("A line.\n\nExample:\n    code") == Doc("A line.", "Example:\n    code")
 
 
+@example(["Args:", "Returns", "-----", "Args:", "    a: x", "-----"])
 @given(
     st.lists(st.sampled_from(["Args:", "Returns", "-----", "    a: x", "b : y", ":return: z", ""]))
 )

@@ -144,7 +144,8 @@ def _end(lines: list[str], start: int) -> int:
 def _numpy_end(lines: list[str], start: int) -> int:
     """Where the next underlined heading is."""
     for index in range(start, len(lines) - 1):
-        if _UNDERLINE.fullmatch(lines[index + 1]) and lines[index].strip():
+        # At the margin: what is indented is somebody's text, whatever stands below it.
+        if _UNDERLINE.fullmatch(lines[index + 1]) and lines[index][:1].strip():
             return index
     return len(lines)
 
