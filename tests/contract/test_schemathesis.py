@@ -45,7 +45,8 @@ async def news(most: int = 3) -> AsyncIterator[ServerSentEvent[Row]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def explained() -> None:
-    (code, _) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    code = next(block for block in blocks if "import schemathesis" in block)
     exec(code, {})
 
 
