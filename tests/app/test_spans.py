@@ -49,7 +49,7 @@ async def test_a_handled_event_is_a_trace_of_its_own_linked_to_its_publishers() 
         assert span.name == "process payments.settled"
         assert span.trace_id != request.trace_id and span.parent_id == 0
         (link,) = span.links
-        assert (link.trace_id, link.span_id) == (request.trace_id, request.span_id)
+        assert (link.trace.trace_id, link.trace.span_id) == (request.trace_id, request.span_id)
         assert span.attributes is not None
         assert span.attributes["messaging.destination.name"] == "payments.settled"
     assert (good.failed, bad.failed, bad.error) == (False, True, "LookupError")

@@ -19,7 +19,7 @@ from skerry.observe.model import Span as Kept
 from skerry.telemetry.export import Exporter, ExportSettings, exporter_from, settings_from
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.otlp import encode_protobuf
-from skerry.telemetry.spans import Span
+from skerry.telemetry.spans import Link, Span
 
 
 def span(**fields: Any) -> Span:
@@ -38,7 +38,7 @@ def test_what_is_encoded_is_what_a_collector_reads() -> None:
     failed = span(kind="consumer", status=500, path="/x/ä", error="OSError", failed=True)
     failed.attributes = {"n": 3, "big": -(2**40), "f": 1.5, "yes": True, "many": ["a", "b"]}
     failed.events = [(10.25, "exception", {"exception.message": "no disk" * 50})]
-    failed.links = (Trace(1, 2),)
+    failed.links = (Link(Trace(1, 2)),)
     resource = {"service.name": "pay", "service.version": "7"}
     first, second = read(encode_protobuf(resource, [failed, span(parent_id=0)], 1e9))
     assert (first.trace_id, first.id, first.parent_id) == (

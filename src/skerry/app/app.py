@@ -29,7 +29,7 @@ from skerry.stack.connector import Connector, default_connector
 from skerry.stack.rows import Row, rows
 from skerry.stack.server import ServerSettings, server_stack
 from skerry.stack.state import ClientState
-from skerry.telemetry.export import exporter_from
+from skerry.telemetry.export import recording_from
 from skerry.telemetry.metrics import Metrics
 
 from . import settings as settings_module
@@ -358,8 +358,8 @@ class App(Routes, Handlers):
         threads = Threads(self._threads, self.name)
         running = Running(self.name, self._server, self.metrics, container, threads, self._relay)
         bus = self._bus(container, overrides)
-        exporter = exporter_from(os.environ, self.metrics, self.name, self.version)
-        await running.open(endpoints, self._mounts, self._builtin.paths, self._body_limit, exporter)
+        spans = recording_from(os.environ, self.metrics, self.name, self.version)
+        await running.open(endpoints, self._mounts, self._builtin.paths, self._body_limit, spans)
         if bus is not None:
             handlers = [Handler(self.name, declared, self._known) for declared in self.handlers]
             await running.join(bus, handlers)

@@ -18,7 +18,7 @@ from skerry.core.stack import Stack
 from skerry.core.wire import Headers, Request, Response
 from skerry.stack.consumer import consumer_stack
 from skerry.stack.server import ServerSettings, server_stack
-from skerry.telemetry.export import Exporter
+from skerry.telemetry.export import Recording
 from skerry.telemetry.metrics import Metrics
 
 from .bus import Bus
@@ -79,18 +79,18 @@ class Running:
         mounts: Iterable[Mount],
         builtin: Mapping[str, Callable[[Request], Awaitable[Response]]],
         body_limit: int,
-        exporter: Exporter | None = None,
+        spans: Recording | None = None,
     ) -> None:
         """Open the resources, start what is mounted, and fill the routing table.
 
         Args:
             builtin: what every app answers, by path; an endpoint of the app's own goes first.
-            exporter: sends the spans of all this, until the last of it is closed.
+            spans: what becomes of those of all this, until the last of it is closed.
         """
         async with AsyncExitStack() as opening:
-            if exporter is not None:
-                exporter.start()
-                opening.push_async_callback(asyncio.to_thread, exporter.stop)
+            if spans is not None:
+                spans.start()
+                opening.push_async_callback(asyncio.to_thread, spans.stop)
             await self.container.open()
             opening.push_async_callback(self.container.close)
             opening.push_async_callback(self._threads.close)

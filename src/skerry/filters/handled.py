@@ -8,7 +8,6 @@ be handled long after, and many times.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from skerry.bus.attempt import Attempt, Paused
 from skerry.bus.driver import LeaseLost
@@ -16,7 +15,7 @@ from skerry.core.clock import Clock, system
 from skerry.core.service import Service
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.outcome import CANCELLED, outcome_of
-from skerry.telemetry.spans import Span
+from skerry.telemetry.spans import Link, Mark, Span
 
 _HANDLED = 2  # 2xx: what an answer without an error is counted as
 
@@ -64,7 +63,7 @@ class ObserveHandler:
                     span.error = "not attempted"
                 self._tracer.end(span, token, ended)
 
-    def _begin(self, attempt: Attempt, started: float) -> tuple[Span, Any]:
+    def _begin(self, attempt: Attempt, started: float) -> tuple[Span, Mark]:
         message = attempt.message
         name = f"process {message.topic}"
         span, token = self._tracer.begin(name, "consumer", self._fixed, started)
@@ -74,7 +73,7 @@ class ObserveHandler:
             span.set("skerry.attempt", attempt.number)
         link = message.link
         if link is not None:
-            span.links = (link,)
+            span.links = (Link(link),)
         return span, token
 
     def __repr__(self) -> str:

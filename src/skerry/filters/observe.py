@@ -12,7 +12,6 @@ import re
 from functools import partial
 
 from skerry.core.clock import Clock, system
-from skerry.core.context import detach
 from skerry.core.errors import Problem
 from skerry.core.service import Service
 from skerry.core.wire import Request, Response, Stream
@@ -95,7 +94,7 @@ class Observe:
         if status >= 400:
             self._refused(span, request, response)
         if response.body.__class__ is not bytes and isinstance(response.body, Stream):
-            detach(token)  # the caller goes on; the span does when the body has ended
+            self._tracer.leave(token)  # the caller goes on; the span does when the body has ended
             response.body.on_end(partial(self._end, series, started, status // 100))
             response.body.on_end(partial(self._end_span, span))
             return response

@@ -10,23 +10,32 @@ import gzip
 import http.client
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from skerry.core.clock import system
 
 from .metrics import Metrics
 from .otlp import MEDIA_TYPE, encode_protobuf
-from .spans import Span
+from .spans import Span, Tracer
 
 log = logging.getLogger("skerry.telemetry")
 
 _AGAIN = frozenset({429, 502, 503, 504})
 _TRIES = 3
 _WORTH = 1024  # bytes from which a body is compressed
+
+
+class Recording(Protocol):
+    """Spans are recorded between the two."""
+
+    def start(self) -> None: ...
+    def stop(self, patience: float = 2.0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +214,35 @@ class Exporter:
         if not self._trouble:
             log.warning("spans cannot be sent to %s: %s", self._settings.url, trouble)
         self._trouble = trouble
+
+
+class Left:
+    """Spans that are left to a provider of OpenTelemetry's that somebody has set up."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def start(self) -> None:
+        self._tracer.on = True
+
+    def stop(self, patience: float = 2.0) -> None:
+        self._tracer.on = False
+
+
+def recording_from(
+    environment: Mapping[str, str], metrics: Metrics, service: str, version: str = ""
+) -> Recording | None:
+    """What becomes of spans here; None where nobody wants them.
+
+    A provider that has been set up is left to send them; otherwise the environment says where.
+    """
+    otel = sys.modules.get("opentelemetry.trace")  # looked up, and never imported
+    if hasattr(otel, "use_span") and environment.get("OTEL_SDK_DISABLED", "").lower() != "true":
+        from .otel import is_set_up
+
+        if is_set_up():
+            return Left(metrics.tracer)
+    return exporter_from(environment, metrics, service, version)
 
 
 def exporter_from(

@@ -10,14 +10,14 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from skerry.core.context import Trace
-
-from .spans import Span
+from .attributes import SCOPE, SCOPE_VERSION, attributes_of, message_of, scope_of, status_of
+from .spans import Link, Span
 
 MEDIA_TYPE = "application/x-protobuf"
 
 _KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _ERROR = 2
+_ELSEWHERE = (SCOPE, SCOPE_VERSION)
 _MOST = 64  # values of a list
 _fixed64 = struct.Struct("<Q").pack
 _double = struct.Struct("<d").pack
@@ -31,24 +31,21 @@ def encode_protobuf(resource: Mapping[str, str], spans: Sequence[Span], offset: 
         offset: seconds between the spans' clock and 1970.
     """
     known: dict[int, bytes] = {}  # attributes that many spans share, by their mapping's identity
-    scope = _text(1, "skerry")
-    encoded = [_bytes(2, _span(span, offset, known)) for span in spans]
-    scoped = _bytes(1, scope) + b"".join(encoded)
-    whole = _bytes(1, _attributes(1, resource.items())) + _bytes(2, scoped)
+    scopes: dict[tuple[str, str], list[bytes]] = {}
+    for span in spans:
+        scopes.setdefault(scope_of(span), []).append(_bytes(2, _span(span, offset, known)))
+    whole = _bytes(1, _attributes(1, resource.items()))
+    for (name, version), encoded in scopes.items():
+        scope = _text(1, name) + (_text(2, version) if version else b"")
+        whole += _bytes(2, _bytes(1, scope) + b"".join(encoded))
     return _bytes(1, whole)
 
 
 def _span(span: Span, offset: float, known: dict[int, bytes]) -> bytes:
     fixed = known.get(id(span.fixed))
     if fixed is None:
-        fixed = known[id(span.fixed)] = _attributes(9, span.fixed.items())
-    own: list[tuple[str, Any]] = [] if span.attributes is None else list(span.attributes.items())
-    if span.path:
-        own.append(("url.path", span.path))
-    if span.status:
-        own.append(("http.response.status_code", span.status))
-    if span.error:
-        own.append(("error.type", span.error))
+        shared = [pair for pair in span.fixed.items() if pair[0] not in _ELSEWHERE]
+        fixed = known[id(span.fixed)] = _attributes(9, shared)
     parts = [
         b"\x0a\x10" + span.trace_id.to_bytes(16, "big"),
         b"\x12\x08" + span.span_id.to_bytes(8, "big"),
@@ -56,34 +53,36 @@ def _span(span: Span, offset: float, known: dict[int, bytes]) -> bytes:
         b"\x22\x08" + span.parent_id.to_bytes(8, "big") if span.parent_id else b"",
         _text(5, span.name),
         b"\x30" + _varint(_KINDS[span.kind]),
-        b"\x39" + _fixed64(_nanos(span.started, offset)),
-        b"\x41" + _fixed64(_nanos(span.ended, offset)),
+        b"\x39" + _fixed64(nanos(span.started, offset)),
+        b"\x41" + _fixed64(nanos(span.ended, offset)),
         fixed,
-        _attributes(9, own),
+        _attributes(9, attributes_of(span).items()),
     ]
     for at, name, attributes in span.events or ():
-        event = b"\x09" + _fixed64(_nanos(at, offset)) + _text(2, name)
+        event = b"\x09" + _fixed64(nanos(at, offset)) + _text(2, name)
         parts.append(_bytes(11, event + _attributes(3, attributes.items())))
     parts += [_bytes(13, _link(link)) for link in span.links]
-    if span.failed:
-        parts.append(_bytes(15, _text(2, _message(span)) + b"\x18" + _varint(_ERROR)))
+    for field, lost in zip((10, 12, 14), span.lost or (), strict=False):
+        if lost:
+            parts.append(_varint(field << 3) + _varint(lost))
+    status = status_of(span)
+    if status:
+        said = _text(2, message_of(span)) if status == _ERROR else b""
+        parts.append(_bytes(15, said + b"\x18" + _varint(status)))
     return b"".join(parts)
 
 
-def _link(trace: Trace) -> bytes:
+def _link(link: Link) -> bytes:
+    trace = link.trace
     ids = b"\x0a\x10" + trace.trace_id.to_bytes(16, "big")
-    return ids + b"\x12\x08" + trace.span_id.to_bytes(8, "big")
+    ids += b"\x12\x08" + trace.span_id.to_bytes(8, "big")
+    if trace.state:
+        ids += _text(3, trace.state)
+    return ids + _attributes(4, link.attributes.items())
 
 
-def _message(span: Span) -> str:
-    for _, name, attributes in reversed(span.events or ()):
-        if name == "exception":
-            return str(attributes.get("exception.message") or span.error)
-    said = (span.attributes or {}).get("skerry.problem")
-    return str(said or span.error)
-
-
-def _nanos(moment: float, offset: float) -> int:
+def nanos(moment: float, offset: float) -> int:
+    """A moment on the spans' clock, since 1970."""
     return max(0, int((moment + offset) * 1e9))
 
 

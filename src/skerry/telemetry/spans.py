@@ -10,24 +10,50 @@ then nothing is recorded, and a trace goes through as it came.
 
 from __future__ import annotations
 
-import os
 import random
-import traceback
+import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Token
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from weakref import WeakSet
 
 from skerry.core.clock import Clock, system
 from skerry.core.context import Context, Trace, attach, current, current_trace, detach
 
+from .exceptions import told
+
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 
+Mark: TypeAlias = Token[Context] | Callable[[], object]
+"""What makes the span before current again; see ``Tracer.begin``."""
+
 _draw = random.getrandbits
-_STACK = 16_384  # characters
-_FRAMES = 3
-_OURS = str(Path(__file__).parents[1]) + os.sep
-_LIBRARIES = ("site-packages", "dist-packages", os.path.dirname(os.__file__) + os.sep)
+
+
+class Link(NamedTuple):
+    """Another trace that a span has to do with, and how."""
+
+    trace: Trace
+    attributes: Mapping[str, Any] = {}
+
+
+class Api(Protocol):
+    """OpenTelemetry's, while somebody uses it: it is told of our spans, so that what other people
+    record is below them."""
+
+    def begin(
+        self,
+        tracer: Tracer,
+        name: str,
+        kind: Kind,
+        fixed: Mapping[str, str],
+        started: float,
+    ) -> tuple[Span, Mark]:
+        """As ``Tracer.begin``, and current there as well."""
+
+    def end(self, span: Span) -> None:
+        """A span with a ``twin`` is over."""
 
 
 class Span:
@@ -45,11 +71,17 @@ class Span:
         path: of the HTTP request.
         error: what went wrong, as ``error.type`` has it; empty for nothing.
         failed: whether that is an error, or an answer such as any other.
+        verdict: what somebody has said of it by OpenTelemetry's API: ``Ok`` is 1 and ``Error`` 2,
+            and a description; None where nobody has.
+        lost: attributes, events and links for which there was no room; None for none.
+        tracer: where it goes.
+        twin: what stands for it where somebody else's provider records.
     """
 
     __slots__ = (
-        *("attributes", "ended", "error", "events", "failed", "fixed", "kind", "links"),
+        *("attributes", "ended", "error", "events", "failed", "fixed", "kind", "links", "lost"),
         *("name", "parent_id", "path", "span_id", "started", "state", "status", "trace_id"),
+        *("tracer", "twin", "verdict"),
     )
 
     def __init__(
@@ -77,7 +109,11 @@ class Span:
         self.failed = False
         self.attributes: dict[str, Any] | None = None
         self.events: list[tuple[float, str, dict[str, Any]]] | None = None
-        self.links: Sequence[Trace] = ()
+        self.links: Sequence[Link] = ()
+        self.verdict: tuple[int, str] | None = None
+        self.lost: list[int] | None = None
+        self.tracer: Tracer | None = None
+        self.twin: Any = None
 
     def note(self, name: str, attributes: dict[str, Any] | None = None) -> None:
         """Something happened during it, just now."""
@@ -93,18 +129,9 @@ class Span:
 
     def fail(self, error: BaseException) -> None:
         """It was raised, and nobody had foreseen it: told with stack and variables."""
-        kind = type(error)
-        name = kind.__qualname__
-        if kind.__module__ not in ("builtins", "__main__"):
-            name = f"{kind.__module__}.{name}"
-        self.error, self.failed = name, True
-        stack = "".join(traceback.format_exception(error))[-_STACK:]
-        found = {"exception.type": name, "exception.message": str(error)[:_STACK]}
-        found["exception.stacktrace"] = stack
-        variables = local(error)
-        if variables:
-            found["skerry.locals"] = variables
-        self.note("exception", found)
+        said = told(error)
+        self.error, self.failed = said["exception.type"], True
+        self.note("exception", said)
 
 
 class Tracer:
@@ -124,17 +151,31 @@ class Tracer:
         self._room = room
         self._clock = clock
         self._ended: deque[Span] = deque()
+        _tracers.add(self)
 
     def begin(
         self, name: str, kind: Kind, fixed: Mapping[str, str], started: float
-    ) -> tuple[Span, Any]:
+    ) -> tuple[Span, Mark]:
         """A span below the current one, which is now current itself.
 
         Returns:
             the span, and what ``end`` takes to make the one before current again.
         """
+        if "opentelemetry.trace" in sys.modules and (api := _api or _join()) is not None:
+            return api.begin(self, name, kind, fixed, started)
+        span, trace = self.start(name, kind, fixed, started, current_trace())
         context = current()
-        above = current_trace()
+        return span, attach(Context(trace, context.deadline, context.criticality, context.baggage))
+
+    def start(
+        self,
+        name: str,
+        kind: Kind,
+        fixed: Mapping[str, str],
+        started: float,
+        above: Trace | None,
+    ) -> tuple[Span, Trace]:
+        """A span below ``above``, and the trace for what is below it; current it is not."""
         if above is None:
             span = Span(name, kind, fixed, _draw(128) or 1, _draw(64) or 1, 0, started)
             trace = Trace(span.trace_id, span.span_id, 1, "", span)
@@ -144,15 +185,27 @@ class Tracer:
         else:
             span_id = _draw(64) or 1
             span = Span(name, kind, fixed, above.trace_id, span_id, above.span_id, started)
+            span.state = above.state
             trace = Trace(above.trace_id, span_id, above.flags, above.state, span, over=above.over)
-        return span, attach(Context(trace, context.deadline, context.criticality, context.baggage))
+        span.tracer = self
+        return span, trace
 
-    def end(self, span: Span, token: Any, ended: float) -> None:
+    def leave(self, mark: Mark) -> None:
+        """Make the span before current again, while this one goes on."""
+        if isinstance(mark, Token):
+            detach(mark)
+        else:
+            mark()
+
+    def end(self, span: Span, mark: Mark | None, ended: float) -> None:
         """A span is over."""
-        if token is not None:
-            detach(token)
+        if mark is not None:
+            self.leave(mark)
         span.ended = ended
-        if len(self._ended) < self._room:
+        if span.twin is not None:
+            if _api is not None:
+                _api.end(span)
+        elif len(self._ended) < self._room:
             self._ended.append(span)
         else:
             self.dropped += 1
@@ -179,24 +232,26 @@ def here() -> Span | None:
     return span if isinstance(span, Span) else None
 
 
-def local(error: BaseException) -> str:
-    """The variables of an exception's innermost frames, short and without what is secret: of the
-    frames in the app's own code, because libraries hold a request in many places."""
-    from .redaction import shown
-
-    frames = []
-    cursor = error.__traceback__
-    while cursor is not None:
-        if not _is_library(cursor.tb_frame.f_code.co_filename):
-            frames.append(cursor.tb_frame)
-        cursor = cursor.tb_next
-    lines = []
-    for frame in frames[-_FRAMES:]:
-        code = frame.f_code
-        lines.append(f"{code.co_filename}:{frame.f_lineno} {code.co_name}")
-        lines += [f"    {name} = {shown(name, value)}" for name, value in frame.f_locals.items()]
-    return "\n".join(lines)[:_STACK]
+_api: Api | None = None
+_tracers: WeakSet[Tracer] = WeakSet()
 
 
-def _is_library(file: str) -> bool:
-    return file.startswith(("<", _OURS)) or any(place in file for place in _LIBRARIES)
+def use(api: Api | None) -> None:
+    """Tell ``api`` of spans from now on; None for nobody."""
+    global _api
+    _api = api
+
+
+def anybody() -> Tracer | None:
+    """A tracer of this process whose spans somebody takes: for what belongs to no request."""
+    return next((tracer for tracer in _tracers if tracer.on), None)
+
+
+def _join() -> Api | None:
+    """OpenTelemetry has been imported since we last looked, by somebody who will want to use it."""
+    if not hasattr(sys.modules["opentelemetry.trace"], "use_span"):
+        return None  # is being imported just now
+    from .otel import join
+
+    use(join())
+    return _api
