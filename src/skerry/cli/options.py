@@ -134,3 +134,10 @@ class Parser(argparse.ArgumentParser):
 
     def _known_options(self) -> list[str]:
         return [name for action in self._actions for name in action.option_strings]
+
+
+FILE = option(
+    "--file", default="", help="the fleet's file or its folder; else the nearest fleet.toml upward"
+)
+JSON = switch("--json", dest="as_json", help="print JSON")
+APP = option("name", metavar="APP", help="an app of the fleet")
