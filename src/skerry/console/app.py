@@ -16,10 +16,9 @@ from skerry.core.wire import Headers, Request, Response, Stream
 
 from . import apps, letters, trying
 from .desk import Desk
-from .files import answer_file, page_modules
+from .files import answer_file, pages_in
 from .guard import Guard
 from .jobs import Jobs
-from .upstream import upstream
 
 app = App("console", description="Shows a fleet, and does what the command line does.")
 app.include(apps.apps)
@@ -31,7 +30,7 @@ app.middleware(Guard)
 @app.resource
 async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
     """What its parts share, with every feed that pages may watch."""
-    made = Desk(upstream())
+    made = Desk()
     apps.offer(made)
     letters.offer(made, jobs)
     try:
@@ -52,8 +51,9 @@ async def jobs() -> AsyncIterator[Jobs]:
 
 @app.get("/api/pages")
 async def get_pages() -> dict[str, list[str] | str]:
-    """The modules of the pages, and what the fleet is called."""
-    return {"fleet": os.environ.get("SKERRY_FLEET", ""), "pages": page_modules()}
+    """The pages' modules and style sheets, and what the fleet is called."""
+    fleet = os.environ.get("SKERRY_FLEET", "")
+    return {"fleet": fleet, "pages": pages_in(".js"), "styles": pages_in(".css")}
 
 
 @app.get("/api/live", raises=[BadRequest])

@@ -1,4 +1,5 @@
-"""What the parts of the console share: the fleet's control API, a way to apps, the live feeds."""
+"""What the parts of the console share: the fleet's control API, the collector, a way to apps, the
+live feeds."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from skerry.transport.http import HttpTransport
 
 from .feeds import Feeds
 from .openbus import OpenBus
-from .upstream import Upstream
+from .upstream import collector, control
 
 
 class Desk:
@@ -18,14 +19,19 @@ class Desk:
 
     Attributes:
         control: the control API.
+        collector: the collector's API: spans, and what is made of them.
         http: reaches apps, for calls that people try.
         feeds: what pages watch.
         bus: the fleet's bus, opened when somebody first looks at it.
+
+    Raises:
+        ConfigError: this process belongs to no fleet.
     """
 
-    def __init__(self, control: Upstream) -> None:
-        self.control = control
+    def __init__(self) -> None:
+        self._unix, self.control = control()
         self.http = HttpTransport()
+        self.collector = collector(self.http)
         self.feeds = Feeds()
         self.bus = OpenBus(self._bus_url)
 
@@ -41,4 +47,4 @@ class Desk:
         self.feeds.close()
         await self.bus.close()
         await self.http.close()
-        await self.control.close()
+        await self._unix.close()

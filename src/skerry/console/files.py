@@ -18,10 +18,10 @@ _TYPES = {
 _ROOT = files("skerry.console") / "static"
 
 
-def page_modules() -> list[str]:
-    """The pages there are: the modules in ``static/pages``."""
+def pages_in(suffix: str) -> list[str]:
+    """The pages that have a file in ``static/pages`` which ends so: a module, a style sheet."""
     found = (entry.name for entry in (_ROOT / "pages").iterdir())
-    return sorted(name.removesuffix(".js") for name in found if name.endswith(".js"))
+    return sorted(name.removesuffix(suffix) for name in found if name.endswith(suffix))
 
 
 def answer_file(request: Request, path: str) -> Response:

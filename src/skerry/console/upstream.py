@@ -1,4 +1,7 @@
-"""The control API, as the console asks it: over its Unix socket, answers handed on as they come."""
+"""Who the console asks: the fleet's control API over its Unix socket, and the collector.
+
+Answers are handed on as they come.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from typing import Any
 import msgspec
 
 from skerry.core.errors import CallError, ConfigError, Problem
+from skerry.core.instance import Address
+from skerry.core.service import Service
 from skerry.core.wire import JSON, Headers, Request, Response, read_all
+from skerry.transport.http import HttpTransport
 from skerry.transport.unix import UnixTransport
 
 _PATIENCE = 10.0  # seconds for an answer to a question
@@ -21,20 +27,31 @@ class FleetAway(Problem, status=503, type="urn:problem-type:fleet-away"):
     """The fleet does not answer."""
 
 
-class Refused(Problem, status=502, type="urn:problem-type:fleet-refused"):
-    """The fleet answers something else."""
+class CollectorAway(Problem, status=503, type="urn:problem-type:collector-away"):
+    """The collector does not answer, or the fleet has none."""
+
+
+class Refused(Problem, status=502, type="urn:problem-type:upstream-refused"):
+    """Whoever was asked answers something else."""
 
 
 class Upstream:
-    """The fleet's control API.
+    """One API that others serve.
 
     Args:
-        path: of its socket.
+        service: that answers; None where there is none.
+        away: raised when nobody answers, with ``missing`` where there is no service.
     """
 
-    def __init__(self, path: str) -> None:
-        self._transport = UnixTransport(path)
-        self._service = self._transport.connect()
+    def __init__(
+        self,
+        service: Service[Request, Response] | None,
+        away: type[Problem] = FleetAway,
+        missing: str = "",
+    ) -> None:
+        self._service = service
+        self._away = away
+        self._missing = missing
 
     async def ask(
         self, method: str, target: str, body: Any = None, patience: float = _PATIENCE
@@ -42,23 +59,25 @@ class Upstream:
         """One exchange; the answer whatever its status, its body still to be read.
 
         Raises:
-            FleetAway: there is none.
+            FleetAway, CollectorAway: there is none.
         """
+        if self._service is None:
+            raise self._away(detail=self._missing)
         path, _, query = target.partition("?")
         content = b"" if body is None else msgspec.json.encode(body)
         headers = Headers([(b"content-type", JSON)]) if content else Headers()
-        request = Request(method, path, query, headers, content, route="control")
+        request = Request(method, path, query, headers, content, route="upstream")
         try:
             async with asyncio.timeout(patience):
                 return await self._service(request)
         except (CallError, TimeoutError) as error:
-            raise FleetAway(detail=str(error) or "no answer in time") from None
+            raise self._away(detail=str(error) or "no answer in time") from None
 
     async def read(self, target: str) -> bytes:
         """The JSON that a question is answered with.
 
         Raises:
-            FleetAway, Refused: it is not.
+            FleetAway, CollectorAway, Refused: it is not.
         """
         response = await self.ask("GET", target)
         content = await read_all(response.body)
@@ -74,11 +93,8 @@ class Upstream:
             kept.append((b"content-length", b"%d" % len(response.body)))
         return Response(response.status, Headers(kept), response.body)
 
-    async def close(self) -> None:
-        await self._transport.close()
 
-
-def upstream() -> Upstream:
+def control() -> tuple[UnixTransport, Upstream]:
     """The control API of the fleet this process belongs to.
 
     Raises:
@@ -90,7 +106,15 @@ def upstream() -> Upstream:
             "the console belongs to a fleet, whose control API SKERRY_CONTROL names: "
             "`skerry console` starts it so"
         )
-    return Upstream(path)
+    transport = UnixTransport(path)
+    return transport, Upstream(transport.connect())
+
+
+def collector(http: HttpTransport) -> Upstream:
+    """The collector of the fleet, which ``SKERRY_COLLECTOR`` names."""
+    url = os.environ.get("SKERRY_COLLECTOR", "").rstrip("/")
+    missing = "This fleet has no collector: `[observe] collector = true` gives it one."
+    return Upstream(http.connect(Address(url)) if url else None, CollectorAway, missing)
 
 
 def _detail(content: bytes) -> str:

@@ -118,6 +118,8 @@ class Attendants:
             common["SKERRY_COLLECTOR_SIZE_MIB"] = str(fleet.observe.keep_mib)
             common["SKERRY_COLLECTOR_PROMISES"] = str(fleet.state / PROMISES)
             common["SKERRY_COLLECTOR_CONSOLE"] = self.address(fleet, CONSOLE)
+        elif name == CONSOLE:
+            common["SKERRY_COLLECTOR"] = self.address(fleet, COLLECTOR)
         return common
 
     def _hold(self, fleet: Fleet, name: str) -> socket.socket:

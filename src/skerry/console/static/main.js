@@ -116,6 +116,9 @@ setInterval(() => { if (!document.hidden) update(); }, 1000);
 try {
   const said = await get("/api/pages");
   fleet = said.fleet;
+  for (const name of said.styles) {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/static/pages/${name}.css` }));
+  }
   const found = await Promise.all(said.pages.map((name) => import(`./pages/${name}.js`)));
   said.pages.forEach((name, i) => { pages[name] = { order: 99, name, ...found[i].default }; });
 } catch (error) {
