@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import signal
-import subprocess
 import sys
 import time
 from decimal import Decimal
@@ -23,46 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from fleet import Fleet
+
 HERE = Path(__file__).parent
-COMMAND = str(Path(sys.executable).with_name("skerry"))
-
-
-class Fleet:
-    """The fleet of one file, by the command line."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def command(self, *words: str) -> list[str]:
-        """``skerry ps --json`` of this fleet, in words."""
-        return [COMMAND, *words, "--file", str(self._file)]
-
-    def up(self) -> bool:
-        return subprocess.run(self.command("up", "--detach"), check=False).returncode == 0
-
-    def down(self) -> None:
-        # In a group of its own: a second Ctrl-C must not leave half a fleet behind.
-        subprocess.run(self.command("down"), process_group=0, check=False)
-
-    def status(self) -> dict[str, Any] | None:
-        """What ``skerry ps --json`` says; None if the fleet is not up."""
-        found: dict[str, Any] | None = self._json("ps")
-        return found
-
-    def settled_status(self) -> dict[str, Any]:
-        """The status when instances have reported what they counted, which they do every second."""
-        time.sleep(1.5)
-        return self.status() or {}
-
-    def dead_letters(self) -> int:
-        """How many events handlers have given up."""
-        return sum(queue["dead"] for queue in self._json("bus", "ls"))
-
-    def _json(self, *words: str) -> Any:
-        done = subprocess.run(
-            self.command(*words, "--json"), capture_output=True, text=True, check=False
-        )
-        return None if done.returncode else json.loads(done.stdout)
 
 
 def main() -> int:

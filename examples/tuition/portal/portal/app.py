@@ -77,6 +77,8 @@ async def lock_rate(
         said = f"This amount cannot be paid: {problem.detail}."
     except quotes_api.CurrencyUnknown as problem:
         said = problem.detail
+    except quotes_api.SchoolUnknown:
+        said = ""  # the page says so
     except Invalid:
         said = "Please check the amount and the currency."
     else:

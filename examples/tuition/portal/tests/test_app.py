@@ -85,6 +85,8 @@ class FakeQuotes:
         return [Rate(currency=c, per_euro=Decimal(1), day=QUOTE.rate_day) for c in ("EUR", "JPY")]
 
     async def create_quote(self, body: Any) -> Quote:
+        if body.school_id != SCHOOL.id:
+            raise quotes_api.SchoolUnknown(school_id=body.school_id)
         if body.pay_in == "KWD":
             raise quotes_api.CurrencyUnknown(currency="KWD", detail="KWD is not among the rates.")
         if body.amount == Decimal("0.001"):
@@ -269,6 +271,11 @@ async def test_what_cannot_be_paid_is_said_kindly(
 @pytest.mark.parametrize("path", ["/schools/x", "/quotes/x", "/payments/x"])
 async def test_what_is_not_there(client: TestClient, path: str) -> None:
     assert "There is no such" in check(await client.get(path), 404).text
+
+
+async def test_nobody_is_charged_for_a_school_that_is_not_there(client: TestClient) -> None:
+    answer = await submit(client, "/schools/x", amount="1250.00", pay_in="JPY")
+    assert "There is no such" in check(answer, 404).text
 
 
 async def test_an_old_cursor_begins_again(client: TestClient) -> None:
