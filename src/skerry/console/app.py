@@ -15,6 +15,7 @@ from skerry.core.errors import BadRequest, NotFound
 from skerry.core.wire import Headers, Request, Response, Stream
 
 from . import apps, letters, trying
+from . import map as mapping
 from .desk import Desk
 from .files import answer_file, pages_in
 from .guard import Guard
@@ -24,6 +25,7 @@ app = App("console", description="Shows a fleet, and does what the command line 
 app.include(apps.apps)
 app.include(letters.letters)
 app.include(trying.trying)
+app.include(mapping.mapped)
 app.middleware(Guard)
 
 
@@ -33,6 +35,7 @@ async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
     made = Desk()
     apps.offer(made)
     letters.offer(made, jobs)
+    mapping.offer(made)
     try:
         yield made
     finally:

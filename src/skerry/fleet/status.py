@@ -81,18 +81,22 @@ class FleetStatus(Struct):
 
     Attributes:
         front: address of the front door.
+        routes: path prefix → app, where ``fleet.toml`` says so.
         console: address of the console; empty if there is none.
         collector: where spans are sent; empty for nowhere that the fleet knows of.
         settled: everything has been started once, and is ready or was waited for.
+        systems: what each backing is: ``postgresql``.
     """
 
     fleet: str
     root: str
     pid: int
     front: str
+    routes: dict[str, str]
     console: str
     collector: str
     settled: bool
+    systems: dict[str, str]
     apps: list[AppStatus]
     instances: list[InstanceStatus]
     edges: list[InstanceStatus]
@@ -196,9 +200,11 @@ def fleet_status(supervisor: Supervisor) -> FleetStatus:
         root=str(fleet.root),
         pid=os.getpid(),
         front=supervisor.recipes.front_url(),
+        routes=dict(fleet.front.routes) if fleet.front else {},
         console=supervisor.recipes.attendants.address(fleet, CONSOLE),
         collector=supervisor.recipes.attendants.address(fleet, COLLECTOR),
         settled=supervisor.settled,
+        systems={name: backing.kind for name, backing in fleet.backings.items()},
         apps=[
             app_status(fleet, name, instances, supervisor.tally.recent)
             for name in supervisor.chosen()
