@@ -11,9 +11,10 @@ CALLS = {"portal": ["payments", "quotes"], "payments": ["ledger"]}
 
 def alerts() -> Alerts:
     return Alerts(
-        lambda app: f"{app}@owners",
-        lambda app: [f"incident of {app}"],
+        lambda app, operation: f"{operation or app}@owners",
+        lambda app, operation: [f"incident of {app}"],
         lambda app: CALLS.get(app, []),
+        lambda app, operation: app == "journeys",
     )
 
 
@@ -75,6 +76,33 @@ def test_what_nobody_is_blamed_for_is_ones_own_after_a_while() -> None:
     assert found.all() == []
     found.evaluate(burning("portal"), {}, 106.0)
     assert only(found).app == "portal"
+
+
+def test_operations_that_are_somebodys_affair_have_alerts_of_their_own() -> None:
+    found = alerts()
+    promises = {name: Objective(name, availability=99.0) for name in ("pay", "refund", "look")}
+    burning: dict[str, list[tuple[Indicator, Severity]]] = {
+        "journeys": [
+            (Indicator("journeys", promise, "availability"), "page")
+            for promise in promises.values()
+        ]
+    }
+    blame = {
+        Victim("journeys", "pay"): {"ledger": 4},
+        Victim("journeys", "refund"): {"journeys": 4, "ledger": 1},
+        Victim("journeys", "look"): {"journeys": 4},
+    }
+    found.evaluate(burning, blame, 100.0)
+    assert {(one.app, one.operation, one.owner) for one in found.all()} == {
+        ("ledger", "", "ledger@owners"),
+        ("journeys", "refund", "refund@owners"),
+        ("journeys", "look", "look@owners"),
+    }
+    (ledger,) = [one for one in found.all() if one.app == "ledger"]
+    assert ledger.victims == [Broken("journeys", "pay", "availability")]
+    assert len({one.id for one in found.all()}) == 3
+    over = found.evaluate({}, {}, 110.0) + found.evaluate({}, {}, 110.0 + QUIET)
+    assert {one.name for one in over} == {"ledger", "journeys refund", "journeys look"}
 
 
 def test_who_is_slow_of_itself() -> None:

@@ -15,6 +15,7 @@ from skerry.spec import (
     AppSpec,
     BusSpec,
     Fleet,
+    JourneysSpec,
     ObjectiveSpec,
     SpecError,
     find,
@@ -214,6 +215,23 @@ def test_each_fault_has_its_line_and_key(root: Path) -> None:
         "[apps.portal]\nobjectives = [{ availability = 100 }]": (
             "2: apps.portal.objectives[0].availability: is more than 0 and less than 100 "
             "percent, not 100"
+        ),
+        "[apps]\n[journeys]\nprobe = true": (
+            "3: journeys.probe: there is no folder journeys beside fleet.toml"
+        ),
+        "[apps]\n[journeys]\npath = 'trips'": (
+            "3: journeys.path: there is no folder trips beside fleet.toml"
+        ),
+        "[apps]\n[journeys]\nkeep = 0": "3: journeys.keep: is 1 to 10000, not 0",
+        "[apps]\n[journeys]\nprob = true": (
+            '3: journeys.prob: no such key (did you mean "probe"?)'
+        ),
+        "[apps]\n[journeys]\nobjectives = [{ endpoint = 'pay', availability = 99 }]": (
+            "3: journeys.objectives[0].endpoint: no such key (there are availability, journey, "
+            "latency, within)"
+        ),
+        "[apps.journeys]\nurl = 'http://h'\n[journeys]\nprobe = true\npath = 'portal'": (
+            "1: apps.journeys: is what the probe is called; give it another name"
         ),
         "[apps]\n[observe]\nkeep_mib = 1": "3: observe.keep_mib: is 16 to 1048576, not 1",
         "[apps]\n[bus]": "2: bus: says nothing: give it a url or a backing",
@@ -445,3 +463,23 @@ def test_what_an_app_says_of_itself_moves_with_it(root: Path) -> None:
         "1: apps.portal: pyproject.toml: tool.skerry.love: no such key; there are owner, team, "
         "objectives",
     ]
+
+
+def test_journeys_are_beside_the_file_and_run_only_where_that_is_said(root: Path) -> None:
+    plain = loads(b"[apps.portal]", root / "fleet.toml").journeys
+    assert plain == JourneysSpec(root / "journeys")
+    assert not plain.probe
+    (root / "trips").mkdir()
+    text = """
+        [apps.portal]
+        [journeys]
+        path = "./trips"
+        probe = true
+        keep = 7
+        owner = "qa@x.y"
+        objectives = [{ availability = 99 }, { journey = "pay", latency = "3s" }]
+    """
+    promises = (ObjectiveSpec(availability=99.0), ObjectiveSpec(endpoint="pay", latency=3.0))
+    assert loads(text.encode(), root / "fleet.toml").journeys == JourneysSpec(
+        root / "trips", True, 7, "qa@x.y", promises
+    )

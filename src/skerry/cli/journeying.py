@@ -47,7 +47,8 @@ async def go(
         quiet: print nothing.
     """
     results = []
-    async with _place(where) as place, _recorded(where):
+    metrics = Metrics()
+    async with _place(where, metrics) as place, _recorded(where, metrics):
         for journey in journeys:
             for _ in range(repeat):
                 if not quiet:
@@ -61,7 +62,7 @@ async def go(
 
 
 @asynccontextmanager
-async def _place(where: Where) -> AsyncIterator[Place]:
+async def _place(where: Where, metrics: Metrics) -> AsyncIterator[Place]:
     if where.inside is not None:
         from skerry.journeys.inprocess import fleet_inside
         from skerry.spec import load
@@ -70,7 +71,7 @@ async def _place(where: Where) -> AsyncIterator[Place]:
             async with fleet_inside(load(where.inside), Path(folder)) as place:
                 yield place
         return
-    place = reach(where.urls, where.control)
+    place = reach(where.urls, where.control, metrics=metrics)
     try:
         yield place
     finally:
@@ -78,14 +79,13 @@ async def _place(where: Where) -> AsyncIterator[Place]:
 
 
 @asynccontextmanager
-async def _recorded(where: Where) -> AsyncIterator[None]:
+async def _recorded(where: Where, metrics: Metrics) -> AsyncIterator[None]:
     """Runs are seen by the fleet's collector, or wherever the environment sends spans."""
     environment = dict(os.environ)
     if where.control and "OTEL_EXPORTER_OTLP_ENDPOINT" not in environment:
         root = Path(where.control).parent.parent
         with suppress(ControlError):
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = Control(root).status()["collector"]
-    metrics = Metrics()
     exporter = exporter_from(environment, metrics, CALLER)
     if exporter is None:
         yield

@@ -44,7 +44,7 @@ class Collector:
     def __init__(self, settings: CollectorSettings, metrics: Metrics) -> None:
         self.settings = settings
         self.keeper = Keeper(Store(Path(settings.path), settings.store), settings.waiting)
-        promises = Path(settings.promises) if settings.promises else None
+        promises = [Path(file) for file in (settings.promises, settings.journeys) if file]
         self.watching = Watching(self.keeper.store, promises, settings.console)
         self._metrics = metrics
 

@@ -23,6 +23,7 @@ class CollectorSettings(Struct, frozen=True):
     strict_trace_id: whether traces that share 64 bits of a 128-bit id are different ones.
     autocomplete_keys: tags whose values Zipkin's UI offers.
     promises: a file with what apps have promised, and who owns them; the fleet writes one.
+    journeys: the same of journeys; their probe writes it.
     console: the address of the console, for links in what people are told.
     query_limit, query_lookback_ms: what Zipkin's UI asks for at first.
     """
@@ -36,6 +37,7 @@ class CollectorSettings(Struct, frozen=True):
     strict_trace_id: bool = True
     autocomplete_keys: list[str] = []
     promises: str = ""
+    journeys: str = ""
     console: str = ""
     query_limit: int = 10
     query_lookback_ms: int = 900_000

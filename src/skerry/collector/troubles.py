@@ -80,6 +80,7 @@ class AlertRow(Struct):
     """An alert.
 
     Attributes:
+        operation: of the app, where that is somebody's affair by itself; empty for all of it.
         since, until: seconds since 1970; ``until`` is null while it goes on.
         causes: promises that the app breaks. ``victims`` are those of others, for its sake.
         incidents: ids of what is known of it, worst first.
@@ -87,6 +88,7 @@ class AlertRow(Struct):
 
     id: str
     app: str
+    operation: str
     owner: str
     severity: Severity
     state: Literal["firing", "resolved"]
@@ -224,6 +226,7 @@ def _alert(one: Alert) -> AlertRow:
     return AlertRow(
         id=one.id,
         app=one.app,
+        operation=one.operation,
         owner=one.owner,
         severity=one.severity,
         state=one.state,

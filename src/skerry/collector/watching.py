@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,15 +26,13 @@ class Watching:
     """A ``Watch`` over a store, with its thread.
 
     Args:
-        promises: a file that says what apps have promised; it is read again when it changes. None
-            for none.
+        promises: files that say what apps have promised; each is read again when it changes.
         console: its address, for links in what people are told; empty for none.
     """
 
-    def __init__(self, store: Store, promises: Path | None, console: str) -> None:
+    def __init__(self, store: Store, promises: Sequence[Path], console: str) -> None:
         self._store = store
-        self._file = promises
-        self._read = 0.0
+        self._files = [_File(path) for path in promises]
         self.promises = Promises()
         self.notifier = Notifier(lambda alert: _link(console, alert))
         self.watch = Watch(store.path.parent, store.trace, self._callees, self.notifier.tell)
@@ -67,27 +65,47 @@ class Watching:
 
     def _load(self) -> None:
         """Read what apps have promised, if that has changed."""
-        if self._file is None:
-            return
-        try:
-            written = self._file.stat().st_mtime
-            if written == self._read:
-                return
-            raw = self._file.read_bytes()
-        except OSError:
-            return  # not there yet: what held before holds
-        self._read = written
-        try:
-            self.promises = msgspec.json.decode(raw, type=Promises)
-        except msgspec.DecodeError as error:
-            log.warning("what apps promise is as before: %s: %s", self._file, error)
-        else:
+        changed = [file.changed() for file in self._files]
+        if any(changed):
+            said = [file.said for file in self._files]
+            # Of an app that several speak of, the first is believed.
+            apps = {name: app for one in reversed(said) for name, app in one.apps.items()}
+            self.promises = Promises(apps, said[0].alerts)
             self.watch.promise(self.promises)
 
     def _callees(self, app: str) -> Iterable[str]:
         now = time.time()
         edges = self._store.edges(now - _CALLS, now)
         return {edge.callee for edge in edges if edge.caller == app}
+
+
+class _File:
+    """One that says what apps have promised.
+
+    Attributes:
+        said: nothing, while it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.said = Promises()
+        self._path = path
+        self._read = 0.0
+
+    def changed(self) -> bool:
+        """Read it, if it has changed; whether it says something else now."""
+        before = self.said
+        try:
+            written = self._path.stat().st_mtime
+            if written == self._read:
+                return False
+            raw = self._path.read_bytes()
+            self._read = written
+            self.said = msgspec.json.decode(raw, type=Promises)
+        except OSError:
+            self._read, self.said = 0.0, Promises()
+        except msgspec.DecodeError as error:
+            log.warning("what apps promise is as before: %s: %s", self._path, error)
+        return self.said != before
 
 
 def _link(console: str, alert: Alert) -> str:

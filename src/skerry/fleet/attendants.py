@@ -1,4 +1,5 @@
-"""What a fleet runs beside its apps to see them: the collector of their spans, and the console.
+"""What a fleet runs beside its apps to see them: the collector of their spans, the console, and
+the probe that runs journeys through them.
 
 Each is an app in a process of its own, so that a busy collector cannot starve health checks, and
 is nobody's to call: it stands in no registry. They start first and no app waits for them: their
@@ -11,13 +12,14 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from skerry.core.errors import ConfigError
-from skerry.spec import Fleet
+from skerry.spec import Fleet, ObjectiveSpec
 
 from . import channel as wire
 from .launcher import CAN_FORK, executed
@@ -27,12 +29,17 @@ from .sockets import Sockets, url_of
 
 COLLECTOR = "collector"
 CONSOLE = "console"
+JOURNEYS = "journeys"
 
 PROMISES = "promises.json"
 """Beside the state of the fleet: who owns its apps, and what they promise; the collector reads it
 again when it changes."""
 
-_TARGETS = {COLLECTOR: "skerry.collector.app:app", CONSOLE: "skerry.console.app:app"}
+_TARGETS = {
+    COLLECTOR: "skerry.collector.app:app",
+    CONSOLE: "skerry.console.app:app",
+    JOURNEYS: "skerry.journeys.probe:app",
+}
 _PAGES_DRAIN = 0.3  # seconds: a page that is open has a stream that never ends by itself
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -59,8 +66,20 @@ class Attendants:
 
     def names(self, fleet: Fleet) -> list[str]:
         """Which of them a fleet has."""
-        wanted = {COLLECTOR: fleet.observe.collector, CONSOLE: fleet.observe.console}
+        wanted = {
+            COLLECTOR: fleet.observe.collector,
+            CONSOLE: fleet.observe.console,
+            JOURNEYS: fleet.journeys.probe,
+        }
         return [name for name, there in wanted.items() if there]
+
+    def depends(self, fleet: Fleet, name: str) -> object:
+        """What one has to be restarted for when it changes."""
+        return (fleet.observe, fleet.journeys, fleet.front) if name == JOURNEYS else fleet.observe
+
+    def folders(self, fleet: Fleet) -> dict[str, Path]:
+        """Whose files one has to be restarted for when they change."""
+        return {JOURNEYS: fleet.journeys.path} if fleet.journeys.probe else {}
 
     def address(self, fleet: Fleet, name: str) -> str:
         """Where one of them listens, or the collector that runs elsewhere; empty for nowhere."""
@@ -111,12 +130,15 @@ class Attendants:
             "SKERRY_CONTROL": str(self._control),
             "SKERRY_APP": name,
             "SKERRY_INSTANCE": name,
-            "OTEL_SDK_DISABLED": "true",  # who looks on is not what is to be seen
         }
+        if name == JOURNEYS:  # its runs are traces, as those of people are
+            return common | self.spans(fleet, name, name) | _of_probe(fleet)
+        common["OTEL_SDK_DISABLED"] = "true"  # who looks on is not what is to be seen
         if name == COLLECTOR:
             common["SKERRY_COLLECTOR_PATH"] = str(fleet.state / "spans" / "spans.db")
             common["SKERRY_COLLECTOR_SIZE_MIB"] = str(fleet.observe.keep_mib)
             common["SKERRY_COLLECTOR_PROMISES"] = str(fleet.state / PROMISES)
+            common["SKERRY_COLLECTOR_JOURNEYS"] = str(fleet.state / JOURNEYS / PROMISES)
             common["SKERRY_COLLECTOR_CONSOLE"] = self.address(fleet, CONSOLE)
         elif name == CONSOLE:
             common["SKERRY_COLLECTOR"] = self.address(fleet, COLLECTOR)
@@ -126,20 +148,40 @@ class Attendants:
         return self._sockets.hold(name, fleet.observe.port if name == CONSOLE else None)
 
 
+def _of_probe(fleet: Fleet) -> dict[str, str]:
+    spec = fleet.journeys
+    return {
+        "SKERRY_JOURNEYS": str(spec.path),
+        "SKERRY_JOURNEYS_FOLDER": str(fleet.state / JOURNEYS),
+        "SKERRY_JOURNEYS_KEEP": str(spec.keep),
+        "SKERRY_JOURNEYS_OWNER": spec.owner or "",
+        "SKERRY_JOURNEYS_OBJECTIVES": json.dumps(_objectives(spec.objectives)),
+    }
+
+
+def _objectives(specs: Iterable[ObjectiveSpec]) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in asdict(one).items() if value is not None} for one in specs
+    ]
+
+
 def write_promises(fleet: Fleet) -> None:
-    """Tell the collector what the apps have promised. Blocks."""
+    """Tell the collector what the apps have promised. Blocks.
+
+    Of journeys only the probe knows what there are, so it tells of them; of a probe that runs no
+    more nothing is left here.
+    """
     apps = {
         app.name: {
             "owner": app.owner or "",
             "team": app.team or "",
-            "objectives": [
-                {key: value for key, value in asdict(one).items() if value is not None}
-                for one in app.objectives
-            ],
+            "objectives": _objectives(app.objectives),
         }
         for app in fleet.apps.values()
     }
     alerts = {key: value or "" for key, value in asdict(fleet.alerts).items()}
+    if not fleet.journeys.probe:
+        (fleet.state / JOURNEYS / PROMISES).unlink(missing_ok=True)
     path = fleet.state / PROMISES
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({"apps": apps, "alerts": alerts}, indent=1))

@@ -18,7 +18,7 @@ from skerry.core.errors import ConfigError, NotFound
 from skerry.core.instance import Address
 from skerry.spec import AppSpec, Fleet, NoApp, located, order
 
-from .attendants import write_promises
+from .attendants import JOURNEYS, write_promises
 from .bus import wired
 from .launcher import Launcher
 from .logs import LogBook
@@ -48,7 +48,7 @@ class Supervisor:
         units: what runs, by name.
         replicas: the processes of each unit, by its name.
         edges: the processes of the edge, by name.
-        attendants: the collector and the console, by name.
+        attendants: the collector, the console and the probe, by name.
         supply: the backings.
         settled: whether everything has been started and waited for once.
         over: set when somebody has asked for the end.
@@ -84,7 +84,7 @@ class Supervisor:
         self._ground = Ground(self.launcher, self.logs, self.pace, self._changed)
         self.supply = Supply(self._ground, self._follow)
         self._served: Mapping[str, object] = {}
-        self._observed = fleet.observe
+        self._attended: dict[str, object] = {}
         self._scales: dict[str, int] = {}
         self._changing = asyncio.Lock()
         self._telling: asyncio.TimerHandle | None = None
@@ -152,14 +152,18 @@ class Supervisor:
         self.sockets.save()
 
     async def restart(self, *apps: str) -> None:
-        """Replace every process of these apps; those of one app one after the other.
+        """Replace every process of these apps and attendants; those of one app one after the
+        other.
 
         Raises:
             NotFound: one of them does not run here.
         """
-        names = {self._unit_of(app).name for app in apps}
+        beside = [self.attendants[app] for app in apps if app in self.attendants]
+        names = {self._unit_of(app).name for app in apps if app not in self.attendants}
         async with self._changing:
-            await asyncio.gather(*(self._roll(name) for name in names))
+            for replica in beside:
+                replica.restart()
+            await asyncio.gather(*(self._roll(name) for name in names), self._wait(beside))
 
     async def scale(self, app: str, instances: int) -> None:
         """Run this many processes of an app, until the fleet file says otherwise.
@@ -295,17 +299,23 @@ class Supervisor:
 
     async def _match_attendants(self) -> None:
         await asyncio.to_thread(write_promises, self.fleet)
-        wanted = self.recipes.attendants.names(self.fleet)
+        attendants = self.recipes.attendants
+        wanted = attendants.names(self.fleet)
+        if self._only is not None and JOURNEYS in wanted:
+            wanted.remove(JOURNEYS)  # they lead through all apps
         for name in [name for name in self.attendants if name not in wanted]:
             await self.attendants.pop(name).stop()
             self.sockets.release(name)
-        changed, self._observed = self._observed != self.fleet.observe, self.fleet.observe
+        before, self._attended = (
+            self._attended,
+            {name: attendants.depends(self.fleet, name) for name in wanted},
+        )
         for name in wanted:
             if name not in self.attendants:
                 prepare = partial(self._prepare_attendant, name)
                 self.attendants[name] = Replica(name, prepare, self._ground, [(name, name)])
                 self.attendants[name].start()
-            elif changed:
+            elif before.get(name) != self._attended[name]:
                 self.attendants[name].restart()
 
     async def _prepare_attendant(self, name: str) -> Recipe:

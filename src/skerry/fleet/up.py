@@ -237,9 +237,11 @@ async def _reload(supervisor: Supervisor) -> None:
 
     def folders() -> dict[str, Path]:
         names = supervisor.chosen()
-        return {
+        apps = {
             name: app.path for name in names if (app := supervisor.fleet.apps[name]).url is None
         }
+        beside = supervisor.recipes.attendants.folders(supervisor.fleet)
+        return apps | {name: path for name, path in beside.items() if name in supervisor.attendants}
 
     def watched() -> list[Path]:
         return [file, *dict.fromkeys(folders().values())]

@@ -138,7 +138,7 @@ def owners(path: str, folders: Mapping[str, Path]) -> set[str]:
     found: set[str] = set()
     for name, folder in folders.items():
         root = os.fspath(folder)
-        if path.startswith(root + os.sep):
+        if path == root or path.startswith(root + os.sep):
             if len(root) > best:
                 best, found = len(root), set()
             if len(root) == best:

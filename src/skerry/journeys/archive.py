@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from .model import Result, Screenshot
+from .model import Mark, Result, Screenshot
 
 log = logging.getLogger("skerry.journeys")
 
@@ -32,6 +32,7 @@ class Archive:
     def __init__(self, folder: Path, keep: int = 100) -> None:
         self.folder = folder
         self._keep = keep
+        self._marks: dict[str, dict[str, Mark]] = {}
 
     def shots(self, journey: str) -> Path:
         """Where the screenshots of a journey belong."""
@@ -56,6 +57,17 @@ class Archive:
         """The runs of a journey, newest first."""
         found = (self.run(journey, id) for id in self._ids(journey)[:limit])
         return [result for result in found if result is not None]
+
+    def marks(self, journey: str) -> list[Mark]:
+        """All its runs in short, newest first; each file is read once only."""
+        known = self._marks.get(journey, {})
+        fresh = {}
+        for id in self._ids(journey):
+            mark = known.get(id) or _mark(self.run(journey, id))
+            if mark is not None:
+                fresh[id] = mark
+        self._marks[journey] = fresh
+        return list(fresh.values())
 
     def run(self, journey: str, id: str) -> Result | None:
         """One run; None if there is none, or what is there cannot be read."""
@@ -84,6 +96,10 @@ class Archive:
         """Ids of runs, newest first: they are made of the time."""
         files = (self.folder / journey).glob("[!.]*.json")
         return sorted((file.stem for file in files), reverse=True)
+
+
+def _mark(run: Result | None) -> Mark | None:
+    return None if run is None else Mark(run.run, run.started, run.duration, run.ok)
 
 
 class Lead:

@@ -56,6 +56,15 @@ class Screenshot(Struct):
     file: str
 
 
+class Mark(Struct, frozen=True):
+    """What a list of runs shows of one; see ``Result``."""
+
+    run: str
+    started: datetime
+    duration: float
+    ok: bool
+
+
 class Result(Struct):
     """One run of a journey.
 

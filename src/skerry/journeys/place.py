@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from skerry.core.service import Service
 from skerry.core.wire import Request, Response, read_all
 from skerry.discovery.static import StaticDiscovery, variables
 from skerry.stack.connector import Connection, Connector, connection, default_connector
+from skerry.telemetry.metrics import Metrics
 
 from .http import Http
 
@@ -24,6 +26,8 @@ FRONT = "front"
 
 CALLER = "journeys"
 """Under which name the calls of journeys are counted."""
+
+_AGAIN = 0.3  # seconds until a fleet that starts is asked again
 
 
 class Place:
@@ -35,6 +39,7 @@ class Place:
         control: socket of the fleet that is asked, when somebody wants to know.
         inside: the front door of apps that are in this process.
         urls: other addresses that are ours: the browser tells them of the trace.
+        metrics: where calls through the front door are counted.
     """
 
     def __init__(
@@ -44,8 +49,10 @@ class Place:
         control: str = "",
         inside: Service[Request, Response] | None = None,
         urls: tuple[str, ...] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         self._front = front
+        self._metrics = metrics
         self._control = control
         self._origins = {urlsplit(url).netloc for url in (front, *urls) if url}
         self._connector = connector
@@ -84,7 +91,7 @@ class Place:
                 "says where another is"
             )
         if self._door is None:
-            self._door = connection(front, caller=CALLER, app=FRONT)
+            self._door = connection(front, caller=CALLER, app=FRONT, metrics=self._metrics)
         return Http(self._door, host=urlsplit(front).netloc)
 
     def is_ours(self, url: str) -> bool:
@@ -105,6 +112,7 @@ def reach(
     urls: Mapping[str, str] | None = None,
     control: str | Path = "",
     environ: Mapping[str, str] | None = None,
+    metrics: Metrics | None = None,
 ) -> Place:
     """A place by addresses, and a running fleet for whatever they do not name.
 
@@ -112,6 +120,7 @@ def reach(
         urls: of apps by name, several separated by commas; ``front`` is the front door.
         control: the socket of a fleet's control API.
         environ: by default the process's; ``QUOTES_URL`` and the like name apps as well.
+        metrics: where calls are counted, and whose tracer records them.
 
     Raises:
         ConfigError: an address is none.
@@ -128,10 +137,11 @@ def reach(
         StaticDiscovery({app: [url.strip() for url in listed.split(",")]})
         surroundings[variables(app)[0]] = listed
     return Place(
-        default_connector(CALLER, environ=surroundings),
+        default_connector(CALLER, metrics, environ=surroundings),
         front,
         socket,
         urls=tuple(url for listed in given.values() for url in listed.split(",")),
+        metrics=metrics,
     )
 
 
@@ -141,6 +151,19 @@ async def front_of(control: str) -> str:
     Raises:
         ConfigError: nobody answers there.
     """
+    return str((await _status(control)).get("front") or "")
+
+
+async def settled(control: str) -> None:
+    """Until a fleet has started all that it has, or given up waiting for it."""
+    while True:
+        with suppress(ConfigError):  # it may be starting itself
+            if (await _status(control)).get("settled"):
+                return
+        await asyncio.sleep(_AGAIN)
+
+
+async def _status(control: str) -> dict[str, Any]:
     from skerry.transport.unix import UnixTransport
 
     transport = UnixTransport(control)
@@ -152,4 +175,4 @@ async def front_of(control: str) -> str:
         raise ConfigError(f"the fleet at {control} does not answer: {error}") from None
     finally:
         await transport.close()
-    return str(status.get("front") or "")
+    return status

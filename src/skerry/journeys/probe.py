@@ -11,27 +11,40 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from statistics import quantiles
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from skerry.app.app import App
-from skerry.core.errors import Problem
+from skerry.core.errors import ConfigError, Problem
 from skerry.core.wire import Headers, Response
+from skerry.observe.objectives import Objective
+from skerry.stack.server import ServerSettings
 
 from .archive import Archive
 from .declare import Journey
 from .find import find
-from .model import Result
-from .place import CALLER, reach
+from .live import Underway
+from .model import Mark, Result
+from .place import CALLER, reach, settled
 from .prober import Busy, Prober
+from .promises import write_promises
 from .spans import into, record_with
 
 PREFIX = "SKERRY_"
 
 _LONGEST = 600.0  # seconds that a run somebody waits for may take
 
-app = App(CALLER, description="Runs journeys on their schedules, and keeps how they went.")
+_RECENT = 40  # runs in a status
+
+app = App(
+    CALLER,
+    description="Runs journeys on their schedules, and keeps how they went.",
+    # What it records are journeys; that somebody asks how they went is none.
+    server=ServerSettings(edit=lambda stack: stack.put("observe", None)),
+)
 
 
 class ProbeSettings(Struct, frozen=True):
@@ -40,11 +53,28 @@ class ProbeSettings(Struct, frozen=True):
     journeys_folder: where the last runs are kept. Instances that share it take turns: one runs
         the journeys, the others show how they went.
     journeys_keep: runs of each journey.
+    journeys_owner: who is told of those that name nobody.
+    journeys_objectives: what they promise, as JSON; ``endpoint`` is a journey's name.
+    control: of the fleet that this belongs to; then nothing runs before that has started.
     """
 
     journeys: list[str]
     journeys_folder: str = ".skerry/journeys"
     journeys_keep: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    journeys_owner: str = ""
+    journeys_objectives: str = "[]"
+    control: str = ""
+
+    def objectives(self) -> list[Objective]:
+        """What journeys promise.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        try:
+            return msgspec.json.decode(self.journeys_objectives, type=list[Objective])
+        except msgspec.MsgspecError as error:
+            raise ConfigError(f"{PREFIX}JOURNEYS_OBJECTIVES: {error}") from None
 
 
 app.settings(ProbeSettings, prefix=PREFIX)
@@ -57,10 +87,12 @@ class JourneyStatus(Struct):
         every: seconds between runs; None for one that is run by hand.
         within: seconds that a run may take.
         apps: that it asks for.
-        running: just now, by this instance.
+        running: what it is doing just now, in this instance.
         next: when it is due.
         runs, failed: of those that are kept.
+        p50, p95: seconds that those took that did not fail; None if all did.
         last: the newest of them.
+        recent: the newest of them, oldest first.
     """
 
     name: str
@@ -71,11 +103,14 @@ class JourneyStatus(Struct):
     apps: list[str]
     file: str
     line: int
-    running: bool
+    running: Underway | None
     next: datetime | None
     runs: int
     failed: int
+    p50: float | None
+    p95: float | None
     last: Result | None
+    recent: list[Mark]
 
 
 class JourneyUnknown(Problem, status=404):
@@ -98,11 +133,14 @@ class JourneyRunning(Problem, status=409):
 async def prober(settings: ProbeSettings) -> AsyncIterator[Prober]:
     """The journeys, and the tasks that run them."""
     journeys = await asyncio.to_thread(find, settings.journeys)
-    place = reach()
+    for journey in journeys:
+        journey.owner = journey.owner or settings.journeys_owner
     archive = Archive(Path(settings.journeys_folder), settings.journeys_keep)
+    await asyncio.to_thread(write_promises, journeys, settings.objectives(), archive.folder)
+    place = reach(metrics=app.metrics)
     made = Prober(journeys, place, archive, app.metrics)
     record_with(into(app.metrics.tracer))
-    made.start()
+    made.start(settled(settings.control) if settings.control else None)
     try:
         yield made
     finally:
@@ -173,7 +211,9 @@ def _known(prober: Prober, name: str) -> Journey:
 
 
 def _status(prober: Prober, journey: Journey) -> JourneyStatus:
-    runs = prober.archive.runs(journey.name)
+    marks = prober.archive.marks(journey.name)
+    live = prober.live(journey.name)
+    p50, p95 = _percentiles([mark.duration for mark in marks if mark.ok])
     return JourneyStatus(
         name=journey.name,
         summary=journey.summary,
@@ -183,9 +223,22 @@ def _status(prober: Prober, journey: Journey) -> JourneyStatus:
         apps=list(dict.fromkeys(need.app for need in journey.needs if need.app)),
         file=journey.file,
         line=journey.line,
-        running=prober.is_running(journey.name),
+        running=None if live is None else live.tell(),
         next=prober.next(journey.name),
-        runs=len(runs),
-        failed=sum(not run.ok for run in runs),
-        last=runs[0] if runs else None,
+        runs=len(marks),
+        failed=sum(not mark.ok for mark in marks),
+        p50=p50,
+        p95=p95,
+        last=prober.archive.run(journey.name, marks[0].run) if marks else None,
+        recent=marks[:_RECENT][::-1],
     )
+
+
+def _percentiles(durations: list[float]) -> tuple[float | None, float | None]:
+    """The median, and what nineteen of twenty do not exceed."""
+    if not durations:
+        return None, None
+    if len(durations) == 1:
+        return durations[0], durations[0]
+    cuts = quantiles(durations, n=20, method="inclusive")
+    return round(cuts[9], 6), round(cuts[18], 6)

@@ -6,14 +6,16 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from skerry.core.clock import Clock, system
 from skerry.telemetry.metrics import Metrics
 
 from .archive import Archive, Lead
 from .declare import Journey
+from .live import Both, Live
 from .model import Result
 from .perform import perform
 from .place import Place
@@ -56,16 +58,32 @@ class Prober:
         self._rng = rng or random.Random()
         self._lead = Lead(archive.folder)
         self._running = {name: asyncio.Lock() for name in self.journeys}
+        self._live: dict[str, Live] = {}
         self._next: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin with the schedules."""
+    def start(self, when: Awaitable[object] | None = None) -> None:
+        """Begin with the schedules.
+
+        Args:
+            when: is waited for before: apps that are still starting have not failed.
+        """
+        begin = asyncio.Event()
+        if when is None:
+            begin.set()
+        else:
+            self._task("begin", self._await(when, begin))
         for journey in self.journeys.values():
             if journey.every is not None:
-                work = self._keep_time(journey, journey.every)
-                empty = contextvars.Context()
-                self._tasks.append(asyncio.create_task(work, name=journey.name, context=empty))
+                self._task(journey.name, self._keep_time(journey, journey.every, begin))
+
+    async def _await(self, when: Awaitable[object], begin: asyncio.Event) -> None:
+        await when
+        begin.set()
+
+    def _task(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name, context=contextvars.Context())
+        self._tasks.append(task)
 
     async def stop(self) -> None:
         """End; runs under way are interrupted, and clean up."""
@@ -77,6 +95,10 @@ class Prober:
 
     def is_running(self, name: str) -> bool:
         return self._running[name].locked()
+
+    def live(self, name: str) -> Live | None:
+        """What is known of the run that is under way; None for none."""
+        return self._live.get(name)
 
     def next(self, name: str) -> datetime | None:
         """When the journey is due; None if nobody knows, or another instance runs it."""
@@ -93,7 +115,8 @@ class Prober:
             raise Busy(name)
         return await self._once(self.journeys[name])
 
-    async def _keep_time(self, journey: Journey, every: float) -> None:
+    async def _keep_time(self, journey: Journey, every: float, begin: asyncio.Event) -> None:
+        await begin.wait()
         pause = self._rng.uniform(0.0, min(every, _FIRST_WITHIN))
         while True:
             self._next[journey.name] = self._clock.wall() + pause
@@ -111,8 +134,13 @@ class Prober:
         count = self._counts[journey.name]
         async with self._running[journey.name]:
             folder = self.archive.shots(journey.name)
-            with count.under_way():
-                result = await perform(journey, self._place, folder=folder, watcher=count)
+            live = self._live[journey.name] = Live(self._clock)
+            try:
+                with count.under_way():
+                    both = Both(count, live)
+                    result = await perform(journey, self._place, folder=folder, watcher=both)
+            finally:
+                del self._live[journey.name]
             count.ended_with(result)
             if result.error is not None:
                 log.warning(

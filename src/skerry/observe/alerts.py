@@ -36,6 +36,7 @@ class Alert(Struct):
 
     Attributes:
         app: which. ``owner`` is who is told; empty for nobody in particular.
+        operation: of the app, where that is somebody's affair by itself; empty for all of it.
         since, until: seconds since 1970; ``until`` is 0 while it goes on.
         causes: its own promises that it breaks; none if it has made none, or answers nobody.
         victims: promises of others that are broken for its sake.
@@ -51,6 +52,12 @@ class Alert(Struct):
     causes: list[Broken] = []
     victims: list[Broken] = []
     incidents: list[str] = []
+    operation: str = ""
+
+    @property
+    def name(self) -> str:
+        """What is broken, for people."""
+        return f"{self.app} {self.operation}".rstrip()
 
     @property
     def state(self) -> Literal["firing", "resolved"]:
@@ -59,6 +66,7 @@ class Alert(Struct):
 
 Blame = Mapping[Victim, Mapping[str, int]]
 Callees = Callable[[str], Iterable[str]]
+_Part = tuple[str, str]  # an app, and an operation of it or nothing for all of it
 
 _KEPT = 200  # alerts that are over
 
@@ -67,22 +75,25 @@ class Alerts:
     """The alerts there are, and were.
 
     Args:
-        owner: of an app.
-        incidents: ids of an app's open incidents, worst first.
+        owner: of an app, or an operation of it.
+        incidents: ids of the open incidents of an app, or an operation of it, worst first.
         callees: the apps that an app calls.
+        apart: whether an operation of an app is somebody's affair by itself.
     """
 
     def __init__(
         self,
-        owner: Callable[[str], str],
-        incidents: Callable[[str], list[str]],
+        owner: Callable[[str, str], str],
+        incidents: Callable[[str, str], list[str]],
         callees: Callees,
+        apart: Callable[[str, str], bool] = lambda app, operation: False,
     ) -> None:
         self._owner = owner
         self._incidents = incidents
         self._callees = callees
-        self._firing: dict[str, Alert] = {}
-        self._quiet: dict[str, float] = {}
+        self._apart = apart
+        self._firing: dict[_Part, Alert] = {}
+        self._quiet: dict[_Part, float] = {}
         self._over: list[Alert] = []
         self._unexplained: dict[Broken, float] = {}
 
@@ -105,30 +116,34 @@ class Alerts:
         """
         wanted = self._by_culprit(burning, blame, now)
         news = []
-        for app, (severity, causes, victims) in wanted.items():
-            alert = self._firing.get(app)
+        for part, (severity, causes, victims) in wanted.items():
+            alert = self._firing.get(part)
             if alert is None:
-                id = f"{app}-{int(now)}"
-                alert = self._firing[app] = Alert(id, app, self._owner(app), severity, now)
+                alert = self._firing[part] = self._new(part, severity, now)
                 news.append(alert)
             elif severity == "page" and alert.severity == "ticket":
                 alert.severity = severity
                 news.append(alert)
             alert.causes, alert.victims = sorted(causes), sorted(victims)
-            alert.incidents = self._incidents(app)
-            self._quiet.pop(app, None)
-        for app in self._firing.keys() - wanted.keys():
-            if now - self._quiet.setdefault(app, now) >= QUIET:
-                alert = self._firing.pop(app)
-                alert.until = self._quiet.pop(app)
+            alert.incidents = self._incidents(*part)
+            self._quiet.pop(part, None)
+        for part in self._firing.keys() - wanted.keys():
+            if now - self._quiet.setdefault(part, now) >= QUIET:
+                alert = self._firing.pop(part)
+                alert.until = self._quiet.pop(part)
                 self._over = [*self._over, alert][-_KEPT:]
                 news.append(alert)
         return news
 
+    def _new(self, part: _Part, severity: Severity, now: float) -> Alert:
+        app, operation = part
+        id = f"{app}.{operation}-{int(now)}" if operation else f"{app}-{int(now)}"
+        return Alert(id, app, self._owner(*part), severity, now, operation=operation)
+
     def _by_culprit(
         self, burning: Mapping[str, list[tuple[Indicator, Severity]]], blame: Blame, now: float
-    ) -> dict[str, tuple[Severity, set[Broken], set[Broken]]]:
-        found: dict[str, tuple[Severity, set[Broken], set[Broken]]] = {}
+    ) -> dict[_Part, tuple[Severity, set[Broken], set[Broken]]]:
+        found: dict[_Part, tuple[Severity, set[Broken], set[Broken]]] = {}
         slow = {
             app for app, all_ in burning.items() if any(i.measure == "latency" for i, _ in all_)
         }
@@ -145,9 +160,12 @@ class Alerts:
                     if now - first < PATIENCE:
                         continue
                     culprit = app
-                worst, causes, victims = found.get(culprit, (severity, set(), set()))
-                (causes if culprit == app else victims).add(broken)
-                found[culprit] = ("page" if "page" in (worst, severity) else worst, causes, victims)
+                own = culprit == app
+                apart = own and self._apart(app, broken.endpoint)
+                part = (culprit, broken.endpoint if apart else "")
+                worst, causes, victims = found.get(part, (severity, set(), set()))
+                (causes if own else victims).add(broken)
+                found[part] = ("page" if "page" in (worst, severity) else worst, causes, victims)
         return found
 
     def _slowest(self, app: str, slow: set[str]) -> str:

@@ -104,9 +104,9 @@ def subject(alert: Alert) -> str:
     others = len({broken.app for broken in alert.victims})
     hurt = f", and {others} that need{'s' if others == 1 else ''} it" if others else ""
     if alert.state == "resolved":
-        return f"resolved: {alert.app}"
+        return f"resolved: {alert.name}"
     how = "breaks what it has promised" if alert.causes else "makes others break their promises"
-    return f"{alert.severity}: {alert.app} {how}{hurt}"
+    return f"{alert.severity}: {alert.name} {how}{hurt}"
 
 
 def webhook(alert: Alert, link: str) -> dict[str, Any]:
@@ -116,6 +116,7 @@ def webhook(alert: Alert, link: str) -> dict[str, Any]:
         "app": alert.app,
         "owner": alert.owner,
         "severity": alert.severity,
+        **({"operation": alert.operation} if alert.operation else {}),
     }
     notes = {"summary": subject(alert), "description": text(alert, link)}
     one = {
@@ -129,7 +130,7 @@ def webhook(alert: Alert, link: str) -> dict[str, Any]:
     }
     return {
         "version": "4",
-        "groupKey": f"skerry/{alert.app}",
+        "groupKey": f"skerry/{alert.name}",
         "truncatedAlerts": 0,
         "status": alert.state,
         "receiver": "skerry",

@@ -37,11 +37,16 @@ DEFAULT = Objective(availability=99.9)
 
 
 class AppPromises(Struct):
-    """What is known of one app."""
+    """What is known of one app.
+
+    Attributes:
+        owners: of operations that are somebody else's affair each, and have alerts of their own.
+    """
 
     owner: str = ""
     team: str = ""
     objectives: list[Objective] = []
+    owners: dict[str, str] = {}
 
 
 class Channels(Struct, frozen=True):
@@ -88,7 +93,7 @@ class Watch:
         self._promises = Promises()
         self._objectives = Objectives(clock, DEFAULT)
         self._incidents = Incidents(None if folder is None else folder / "incidents.db")
-        self._alerts = Alerts(self._owner, self._troubles, callees)
+        self._alerts = Alerts(self._owner, self._troubles, callees, self._apart)
         self._lock = threading.Lock()  # of objectives and of what waits: held for moments
         self._rounds = threading.Lock()  # of incidents and alerts
         self._waiting: dict[str, tuple[float, float]] = {}
@@ -149,12 +154,21 @@ class Watch:
             self._promises = promises
             self._objectives.set(objectives)
 
-    def _owner(self, app: str) -> str:
+    def _owner(self, app: str, operation: str) -> str:
         known = self._promises.apps.get(app)
-        return known.owner if known is not None else ""
+        return "" if known is None else known.owners.get(operation) or known.owner
 
-    def _troubles(self, app: str) -> list[str]:
-        found = [one for one in self._incidents.all() if one.service == app]
+    def _apart(self, app: str, operation: str) -> bool:
+        known = self._promises.apps.get(app)
+        return known is not None and operation in known.owners
+
+    def _troubles(self, app: str, operation: str) -> list[str]:
+        named = operation.lower()
+        found = [
+            one
+            for one in self._incidents.all()
+            if one.service == app and named in ("", one.operation.lower())
+        ]
         open_ = [one for one in found if one.state != "resolved" and one.kind != "problem"]
         recent = int(self._clock() * 1e6) // MINUTE - _BLAMED
         worst = sorted(

@@ -11,6 +11,7 @@ from .model import (
     BusSpec,
     Fleet,
     FrontSpec,
+    JourneysSpec,
     ObjectiveSpec,
     ObserveSpec,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "BusSpec",
     "Fleet",
     "FrontSpec",
+    "JourneysSpec",
     "NoApp",
     "ObjectiveSpec",
     "ObserveSpec",

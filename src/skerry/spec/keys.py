@@ -47,16 +47,14 @@ _port = checks.whole(1, 65535)
 
 _SECONDS = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+ *m?s$"}]}
 _PERCENT = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
-_OBJECTIVE = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "endpoint": {"type": "string"},
-        "availability": _PERCENT,
-        "latency": _SECONDS,
-        "within": _PERCENT,
-    },
-}
+
+
+def _objectives(of: str) -> dict[str, Any]:
+    measured = {"availability": _PERCENT, "latency": _SECONDS, "within": _PERCENT}
+    properties = {of: {"type": "string"}, **measured}
+    one = {"type": "object", "additionalProperties": False, "properties": properties}
+    return {"type": "array", "items": one}
+
 
 MANIFEST = (
     Key("owner", promises.owner, "Who is told of trouble: an e-mail address, or a webhook's URL."),
@@ -65,7 +63,7 @@ MANIFEST = (
         "objectives",
         promises.objectives,
         "What it promises: availability in percent, latency in seconds.",
-        {"type": "array", "items": _OBJECTIVE},
+        _objectives("endpoint"),
     ),
 )
 """What an app can say of itself as well, under ``[tool.skerry]`` in its ``pyproject.toml``."""
@@ -125,6 +123,23 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
             checks.whole(16, 1 << 20),
             "MiB of spans that the collector keeps; by default 1024.",
             {"type": "integer", "minimum": 16, "maximum": 1 << 20},
+        ),
+    ),
+    "journeys": (
+        Key("path", checks.text, "The folder or file they are in; by default journeys."),
+        Key("probe", checks.flag, "True to run them on their schedules.", {"type": "boolean"}),
+        Key(
+            "keep",
+            checks.whole(1, 10_000),
+            "Runs of each that are kept; by default 100.",
+            {"type": "integer", "minimum": 1, "maximum": 10_000},
+        ),
+        Key("owner", promises.owner, "Who is told of those that name nobody."),
+        Key(
+            "objectives",
+            promises.of_journeys,
+            "What they promise: availability in percent, latency in seconds.",
+            _objectives("journey"),
         ),
     ),
     "alerts": (

@@ -153,6 +153,25 @@ class ObserveSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class JourneysSpec:
+    """Acceptance tests across the apps, and who runs them.
+
+    Attributes:
+        path: the folder or file they are in, absolute.
+        probe: whether the fleet runs them on their schedules, in a process of its own.
+        keep: runs of each that are kept.
+        owner: who is told of those that name nobody.
+        objectives: what they promise; ``endpoint`` is a journey, None each by itself.
+    """
+
+    path: Path = Path("journeys")
+    probe: bool = False
+    keep: int = 100
+    owner: str | None = None
+    objectives: tuple[ObjectiveSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FrontSpec:
     """The front door: one address for people, in front of all apps.
 
@@ -178,6 +197,7 @@ class Fleet:
         together: groups of apps that share a process; no app is in two.
         bus: where its events go.
         observe: what looks on.
+        journeys: acceptance tests across it, and who runs them.
         alerts: how people are told.
         notes: what is allowed but worth saying (cycles of needs).
     """
@@ -191,6 +211,7 @@ class Fleet:
     front: FrontSpec | None = None
     bus: BusSpec = BusSpec()
     observe: ObserveSpec = ObserveSpec()
+    journeys: JourneysSpec = JourneysSpec()
     alerts: AlertsSpec = AlertsSpec()
     notes: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from .checks import Wrong, split_url, text
@@ -13,7 +14,6 @@ from .model import ObjectiveSpec
 _ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) *(ms|s)")
 _LONGEST = 3600.0  # seconds
-_FIELDS = ("endpoint", "availability", "latency", "within")
 
 
 def owner(value: Any) -> str:
@@ -38,14 +38,19 @@ def smtp_url(value: Any) -> str:
     return str(value)
 
 
-def objectives(value: Any) -> tuple[ObjectiveSpec, ...]:
+def objectives(value: Any, of: str = "endpoint") -> tuple[ObjectiveSpec, ...]:
+    """Promises, each of one thing or of all.
+
+    Args:
+        of: what that thing is called.
+    """
     if not isinstance(value, list) or any(not isinstance(one, dict) for one in value):
         raise Wrong('takes a list of tables: [{ availability = 99.9, latency = "300ms" }]')
     found = []
     faults: list[tuple[KeyPath, str]] = []
     for index, table in enumerate(value):
         try:
-            found.append(_objective(table))
+            found.append(_objective(table, of))
         except Wrong as wrong:
             faults += [((index, *below), detail) for below, detail in wrong.faults]
     if faults:
@@ -53,14 +58,17 @@ def objectives(value: Any) -> tuple[ObjectiveSpec, ...]:
     return tuple(found)
 
 
-def _objective(table: dict[str, Any]) -> ObjectiveSpec:
-    checks = {"endpoint": text, "availability": _percent, "latency": _seconds, "within": _percent}
+of_journeys = partial(objectives, of="journey")
+
+
+def _objective(table: dict[str, Any], of: str) -> ObjectiveSpec:
+    checks = {of: text, "availability": _percent, "latency": _seconds, "within": _percent}
     given: dict[str, Any] = {}
     faults: list[tuple[KeyPath, str]] = []
     for name, value in table.items():
         try:
             if name not in checks:
-                raise Wrong(f"no such key{nearest(name, _FIELDS)}")
+                raise Wrong(f"no such key{nearest(name, checks)}")
             given[name] = checks[name](value)
         except Wrong as wrong:
             faults.append(((name,), str(wrong)))
@@ -70,7 +78,7 @@ def _objective(table: dict[str, Any]) -> ObjectiveSpec:
         faults.append((("within",), "goes with latency"))
     if faults:
         raise Wrong.all(faults)
-    return ObjectiveSpec(**given)
+    return ObjectiveSpec(given.pop(of, None), **given)
 
 
 def _percent(value: Any) -> float:

@@ -18,7 +18,16 @@ from . import checks, keys, manifest
 from .detect import NoApp, detect
 from .faults import Faults, SpecError, SpecFault, nearest
 from .locate import KeyPath, locate
-from .model import AlertsSpec, AppSpec, BackingSpec, BusSpec, Fleet, FrontSpec, ObserveSpec
+from .model import (
+    AlertsSpec,
+    AppSpec,
+    BackingSpec,
+    BusSpec,
+    Fleet,
+    FrontSpec,
+    JourneysSpec,
+    ObserveSpec,
+)
 from .relations import check_relations
 from .waves import cycles
 
@@ -163,6 +172,7 @@ class _Reader:
             front=self._front(document["front"]) if "front" in document else None,
             bus=self._bus(document["bus"]) if "bus" in document else BusSpec(),
             observe=self._observe(document.get("observe", {})),
+            journeys=self._journeys(document.get("journeys", {})),
             alerts=self._alerts(document.get("alerts", {})),
         )
         together = check_relations(fleet, own.get("together", ()), self._faults)
@@ -235,6 +245,16 @@ class _Reader:
         if given.get("console") is False and "port" in given:
             self._faults.add(("observe", "port"), "is the console's, and there is none")
         return ObserveSpec(**given)
+
+    def _journeys(self, table: Any) -> JourneysSpec:
+        given = self._table(("journeys",), table, "journeys")
+        said = given.get("path", "journeys")
+        path = Path(os.path.normpath(self._root / Path(said).expanduser()))
+        if not path.exists() and ("path" in given or given.get("probe")):
+            key = "path" if "path" in given else "probe"
+            detail = f"there is no folder {said} beside fleet.toml"
+            self._faults.add(("journeys", key), detail)
+        return JourneysSpec(**{**given, "path": path})
 
     def _alerts(self, table: Any) -> AlertsSpec:
         given = self._table(("alerts",), table, "alerts")

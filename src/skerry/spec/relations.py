@@ -26,6 +26,8 @@ def check_relations(fleet: Fleet, together: Any, faults: Faults) -> tuple[tuple[
         _check_needs(fleet, app, faults)
         _check_templates(fleet, app, faults)
     _check_bus(fleet, faults)
+    if fleet.journeys.probe and "journeys" in fleet.apps:
+        faults.add(("apps", "journeys"), "is what the probe is called; give it another name")
     _check_ports(fleet, faults)
     _check_routes(fleet, faults)
     if together == "all":
