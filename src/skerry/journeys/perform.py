@@ -57,7 +57,8 @@ async def perform(
         ConfigError: an argument of it is of no type that can be given.
     """
     needs = journey.needs
-    run = Run(journey.name, new_trace(), folder or shots_folder(), watcher)
+    trace = replace(new_trace(), fresh=False)  # we record its root ourselves
+    run = Run(journey.name, trace, folder or shots_folder(), watcher)
     work = _Performance(journey, needs, run, place).work()
     # An empty context: of whoever runs it, journeys know nothing, and no trace of theirs goes on.
     task = asyncio.create_task(work, name=f"journey {journey.name}", context=contextvars.Context())
