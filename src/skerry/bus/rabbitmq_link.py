@@ -109,6 +109,7 @@ async def reaching(
     aiormq also cancels those who wait on a connection that ends; that is no cancellation of
     the task, and is told apart here.
     """
+    began = asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout(patience):
             yield
@@ -117,8 +118,9 @@ async def reaching(
         if task is None or task.cancelling():
             raise
         raise BusUnavailable(f"{what}: the connection was lost") from error
-    except TimeoutError as error:
-        raise BusUnavailable(f"{what}: no answer from RabbitMQ in {patience:g} s") from error
+    except TimeoutError as error:  # ours, or that of something shorter inside
+        waited = asyncio.get_running_loop().time() - began
+        raise BusUnavailable(f"{what}: no answer from RabbitMQ in {waited:.3g} s") from error
     except (AMQPError, OSError, RuntimeError, EOFError) as error:
         if answers and isinstance(error, ANSWERS):
             raise
