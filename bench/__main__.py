@@ -1,7 +1,7 @@
 """``python -m bench NAME [--json FILE] [--rounds N] [--seconds S]``: one of ``NAMES``, or all.
 
-``python -m bench crash`` and ``soak`` measure nothing: they try what the bus promises, for long,
-and have options of their own.
+``python -m bench crash`` and ``soak`` try what the bus promises, ``steady`` that the collector does
+not grow: for long, measuring no speed, with options of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES = {
     "observe": "The collector and the span store",
     "span": "Recording spans",
 }
-TRIALS = {"crash": "bench.crash.main", "soak": "bench.crash.soak"}
+TRIALS = {"crash": "bench.crash.main", "soak": "bench.crash.soak", "steady": "bench.steady"}
 PAGE = machine.ROOT / "docs" / "performance.md"
 
 

@@ -25,7 +25,7 @@ from . import machine
 from .observe_load import SERVICES, SPANS, traces
 from .rows import Report
 
-_APP = "skerry.collector.app:app"
+APP = "skerry.collector.app:app"
 _SPANS = 1_000_000
 _LARGE = 10_000
 
@@ -46,7 +46,7 @@ def _ingest(
     rates: list[float] = []
     by_processor: list[float] = []
     refused: list[float] = []
-    with machine.serving(_APP, "skerry", core=core, env=_environment(path)) as port:
+    with machine.serving(APP, "skerry", core=core, env=environment(path)) as port:
         server = machine.descendants(os.getpid())[1:]
         for number in range(rounds + 1):
             command = [
@@ -97,7 +97,7 @@ def _search(report: Report, rounds: int, path: Path, say: Callable[[str], None])
     size = path.stat().st_size / _SPANS
     samples: list[float] = []
     medians: dict[str, list[float]] = {}
-    with machine.serving(_APP, "skerry", core=core, env=_environment(path)) as port:
+    with machine.serving(APP, "skerry", core=core, env=environment(path)) as port:
         for number in range(rounds + 1):
             for name, query in _QUERIES.items():
                 given = {"endTs": now // 1000, "lookback": 86_400_000, **query}
@@ -202,8 +202,9 @@ def _open(port: int, now: int, trace: str) -> float:
     return time.perf_counter() - begin
 
 
-def _environment(path: Path) -> dict[str, str]:
-    return {"SKERRY_COLLECTOR_PATH": str(path), "SKERRY_COLLECTOR_SIZE_MIB": "4096"}
+def environment(path: Path, keep_mib: int = 4096) -> dict[str, str]:
+    """Of a collector that keeps so much."""
+    return {"SKERRY_COLLECTOR_PATH": str(path), "SKERRY_COLLECTOR_SIZE_MIB": str(keep_mib)}
 
 
 def _get(port: int, path: str) -> bytes:

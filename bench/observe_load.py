@@ -1,4 +1,7 @@
-"""Spans to fill a collector with, and what posts them: run as a process of its own."""
+"""Spans to fill a collector with, and what posts them, as a process of its own:
+
+``python -m bench.observe_load PORT CONNECTIONS SECONDS FIRST [SPANS_PER_SECOND]``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from typing import Any
 SERVICES = 20
 SPANS = 8
 """In each trace: a request through four services, callers and servers."""
+
+_TRACES = 60  # in each body
 
 _MARK = "00c0ffee"  # in the trace ids of a body, to be replaced by a number
 
@@ -71,12 +76,21 @@ def bodies(count: int, of: int) -> list[bytes]:
     return [json.dumps(traces(rng, of, now, _MARK)).encode() for _ in range(count)]
 
 
-async def _post(port: int, made: list[bytes], until: float, numbers: Any) -> tuple[int, int]:
-    """Post until then, each body once answered; how many were taken and how many refused."""
+async def _post(
+    port: int, made: list[bytes], until: float, numbers: Any, every: float
+) -> tuple[int, int]:
+    """Post until then, each body once answered; how many were taken and how many refused.
+
+    Args:
+        every: seconds between two bodies; 0 for as fast as it goes.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     taken = refused = 0
     mark = _MARK.encode()
+    due = time.perf_counter()
     while time.perf_counter() < until:
+        due += every
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
         number = next(numbers)
         body = made[number % len(made)].replace(mark, b"%08x" % number)
         writer.write(
@@ -96,23 +110,26 @@ async def _post(port: int, made: list[bytes], until: float, numbers: Any) -> tup
     return taken, refused
 
 
-async def _load(port: int, connections: int, seconds: float, first: int) -> dict[str, float]:
-    made = bodies(40, 60)
+async def _load(
+    port: int, connections: int, seconds: float, first: int, rate: float
+) -> dict[str, float]:
+    made = bodies(40, _TRACES)
+    every = connections * _TRACES * SPANS / rate if rate else 0.0
     numbers = iter(range(first, 1 << 32))
     begin = time.perf_counter()
-    posts = [_post(port, made, begin + seconds, numbers) for _ in range(connections)]
+    posts = [_post(port, made, begin + seconds, numbers, every) for _ in range(connections)]
     counts = await asyncio.gather(*posts)
     taken, refused = (sum(count) for count in zip(*counts, strict=True))
     return {
-        "spans": taken * 60 * SPANS,
+        "spans": taken * _TRACES * SPANS,
         "seconds": time.perf_counter() - begin,
         "refused": refused / max(taken + refused, 1),
     }
 
 
 if __name__ == "__main__":
-    port, connections, seconds, first = sys.argv[1:]
-    chosen = int(port), int(connections), float(seconds), int(first)
+    port, connections, seconds, first, rate = [*sys.argv[1:], "0"][:5]
+    chosen = int(port), int(connections), float(seconds), int(first), float(rate)
     json.dump(asyncio.run(_load(*chosen)), sys.stdout)
     sys.stdout.flush()
     os._exit(0)
