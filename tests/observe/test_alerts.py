@@ -128,6 +128,19 @@ def test_it_is_over_when_it_has_been_quiet_for_a_while() -> None:
     assert second.id != alert.id and found.all() == [second, alert]
 
 
+def test_what_burns_for_what_was_before_is_still_who_was_to_blame() -> None:
+    found = alerts()
+    found.evaluate(burning("portal"), STORM, 100.0)
+    for second in range(101, 130):  # the ledger is well again; the budget of half an hour is not
+        assert found.evaluate(burning("portal"), {}, float(second)) == []
+    assert only(found).app == "ledger"
+    found.evaluate({}, {}, 130.0)
+    found.evaluate({}, {}, 130.0 + QUIET)
+    found.evaluate(burning("portal"), {}, 200.0)
+    found.evaluate(burning("portal"), {}, 210.0)
+    assert found.all()[0].app == "portal"  # that was another time
+
+
 def test_somebody_hears_when_it_gets_worse() -> None:
     found = alerts()
     found.evaluate(burning("ledger", severity="ticket"), STORM, 100.0)

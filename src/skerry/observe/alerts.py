@@ -96,6 +96,7 @@ class Alerts:
         self._quiet: dict[_Part, float] = {}
         self._over: list[Alert] = []
         self._unexplained: dict[Broken, float] = {}
+        self._culprits: dict[Broken, str] = {}
 
     def all(self) -> list[Alert]:
         """Those that go on, and then those that are over, newest first."""
@@ -148,11 +149,13 @@ class Alerts:
             app for app, all_ in burning.items() if any(i.measure == "latency" for i, _ in all_)
         }
         unexplained, self._unexplained = self._unexplained, {}
+        culprits, self._culprits = self._culprits, {}
         for app, indicators in burning.items():
             for indicator, severity in indicators:
                 broken = Broken(app, indicator.objective.endpoint, indicator.measure)
                 if indicator.measure == "availability":
-                    culprit = _culprit(indicator, blame)
+                    # Where nothing has failed of late it burns for what was before.
+                    culprit = _culprit(indicator, blame) or culprits.get(broken, "")
                 else:
                     culprit = self._slowest(app, slow)
                 if not culprit:  # traces have not settled: whoever is told now may be a victim
@@ -160,6 +163,7 @@ class Alerts:
                     if now - first < PATIENCE:
                         continue
                     culprit = app
+                self._culprits[broken] = culprit
                 own = culprit == app
                 apart = own and self._apart(app, broken.endpoint)
                 part = (culprit, broken.endpoint if apart else "")
