@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skerry.core.errors import ConfigError
-from skerry.observe.model import NOTICE
+from skerry.observe.model import NOTICE, Link, More, Span
 from skerry.observe.query import Query
 from skerry.observe.settings import StoreSettings
 from skerry.observe.store import Store
@@ -409,3 +409,32 @@ def test_names_are_known_after_a_restart(tmp_path: Path) -> None:
     assert names.remotes == {"web": {"db"}, "app": set()}
     assert names.values == {"env": {"prod"}}
     store.close()
+
+
+# -- beyond Zipkin ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_finds_traces_by_what_they_link_to(store: Store, sealed: bool) -> None:
+    cause, effect = read(
+        span("a", timestamp=TODAY * 1000, service="shop"),
+        span("b", timestamp=(TODAY + 5) * 1000, service="mail"),
+    )
+    effect.more = More(links=[Link(cause.trace_id, cause.id)])
+    store.add([cause, effect])
+    if sealed:
+        store.seal(everything=True)
+    assert ids(store, links_to=cause.trace_id) == ["b"]
+    assert ids(store, links_to=cause.trace_id, serviceName="mail") == ["b"]
+    assert ids(store, links_to=cause.trace_id, serviceName="shop") == []
+    assert ids(store, links_to=effect.trace_id) == []
+
+
+def test_traces_that_nothing_is_made_of_are_not_counted(store: Store) -> None:
+    store.add(read(*[span(f"{n:x}", timestamp=(TODAY + n) * 1000) for n in range(1, 9)]))
+
+    def even(trace: list[Span]) -> int | None:
+        number = int(trace[0].trace_id, 16)
+        return None if number % 2 else number
+
+    assert store.each(asked(limit=3), even) == [8, 6, 4]

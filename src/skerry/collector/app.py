@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from skerry.app.app import App
 
 from .collector import Collector
+from .finding import finding
 from .intake import intake
 from .looking import looking
 from .settings import PREFIX, CollectorSettings
@@ -22,6 +23,7 @@ app = App("collector", description="Takes spans, keeps them for a while, and fin
 app.settings(CollectorSettings, prefix=PREFIX)
 app.include(intake)
 app.include(zipkin_api)
+app.include(finding)
 app.include(looking)
 app.include(troubles)
 

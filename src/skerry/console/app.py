@@ -14,7 +14,7 @@ from skerry.app.app import App
 from skerry.core.errors import BadRequest, NotFound
 from skerry.core.wire import Headers, Request, Response, Stream
 
-from . import apps, letters, trying
+from . import apps, journeys, letters, traces, trying
 from . import map as mapping
 from .desk import Desk
 from .files import answer_file, pages_in
@@ -25,7 +25,9 @@ app = App("console", description="Shows a fleet, and does what the command line 
 app.include(apps.apps)
 app.include(letters.letters)
 app.include(trying.trying)
+app.include(traces.traces)
 app.include(mapping.mapped)
+app.include(journeys.journeys)
 app.middleware(Guard)
 
 
@@ -35,11 +37,18 @@ async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
     made = Desk()
     apps.offer(made)
     letters.offer(made, jobs)
+    traces.offer(made)
     mapping.offer(made)
     try:
         yield made
     finally:
         await made.close()
+
+
+@app.resource
+async def shown(desk: Desk) -> journeys.Journeys:
+    """What is known of journeys, with their feeds."""
+    return journeys.Journeys(desk)
 
 
 @app.resource

@@ -17,6 +17,7 @@ class Query(Struct, frozen=True):
     terms: an annotation, or a tag's name, with an empty value; or a tag's name with its own.
     min_duration, max_duration: microseconds.
     end_ts, lookback: milliseconds: traces that began in the ``lookback`` up to ``end_ts``.
+    links_to: id of a trace that one of their spans links to.
     """
 
     end_ts: int
@@ -28,6 +29,7 @@ class Query(Struct, frozen=True):
     terms: Mapping[str, str] = {}
     min_duration: int | None = None
     max_duration: int | None = None
+    links_to: str | None = None
 
     @property
     def begin_ts(self) -> int:
@@ -134,6 +136,7 @@ class _Left:
         self._remote = asked.remote_service is not None
         self._name = asked.span_name is not None
         self._duration = asked.min_duration is not None
+        self._link = asked.links_to is not None
         self._terms = dict(asked.terms)
 
     def strike(self, span: Span) -> None:
@@ -153,10 +156,13 @@ class _Left:
             self._name = False
         if self._duration and is_within(span.duration, asked):
             self._duration = False
+        if self._link and span.more is not None:
+            self._link = all(link.trace_id != asked.links_to for link in span.more.links)
 
     @property
     def nothing(self) -> bool:
-        return not (self._service or self._remote or self._name or self._duration or self._terms)
+        open = (self._service, self._remote, self._name, self._duration, self._link)
+        return not (any(open) or self._terms)
 
 
 def is_within(duration: int, asked: Query) -> bool:

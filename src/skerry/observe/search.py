@@ -37,8 +37,9 @@ def search(
     elsewhere: Container[int],
     fetch: Fetch,
     strict: bool,
-) -> list[Trace]:
-    """The traces that match, newest first.
+) -> Iterator[list[Trace]]:
+    """The traces that match, newest first, read as they are taken; together those that share
+    64 bits of a longer id, which Zipkin counts as one.
 
     Args:
         entries: those in memory that may.
@@ -55,9 +56,8 @@ def search(
                 heap.append((latest, _UNOPENED, 0))
             unopened.setdefault(latest, []).append(segment)
     heapify(heap)
-    found: list[Trace] = []
     read: dict[int, Trace] = {}
-    while heap and len(found) < asked.limit:
+    while heap:
         latest, minus, exact = heappop(heap)
         if minus == _UNOPENED:
             for segment in unopened.pop(latest):
@@ -73,8 +73,7 @@ def search(
             if -moment > latest:
                 heappush(heap, (-moment, minus, 1))
                 continue
-        found += _apart(read.pop(-minus), asked, strict)
-    return found
+        yield list(_apart(read.pop(-minus), asked, strict))
 
 
 _UNOPENED = -(1 << 64)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +30,8 @@ from .totals import DependencyLink, Edge, Minute, Operation, edges, links, opera
 from .traces import Traces
 
 log = logging.getLogger("skerry.observe")
+
+T = TypeVar("T")
 
 
 class Counts(Struct):
@@ -210,13 +213,20 @@ class Store:
 
     def traces(self, asked: Query) -> list[Trace]:
         """The traces that match, newest first, as Zipkin finds and orders them."""
+        return self.each(asked, lambda trace: trace)
+
+    def each(self, asked: Query, make: Callable[[Trace], T | None]) -> list[T]:
+        """What ``make`` says of each of them, until there are ``asked.limit``; None is left out.
+
+        A trace is read when it is made something of: large ones are not in memory together.
+        """
         traces = self._traces
         begin, end = asked.begin_ts * 1000, asked.end_ts * 1000 + 999
         with traces.lock:
             entries = list(traces.memory.find(wanted(asked), asked.service, begin, end))
             segments = traces.segments
         with self._reading() as reader:
-            return search(
+            groups = search(
                 reader,
                 asked,
                 entries,
@@ -225,6 +235,12 @@ class Store:
                 lambda low: traces.fetch(low, reader),
                 self.settings.strict,
             )
+            found: list[T] = []
+            for group in groups:
+                found += [one for trace in group if (one := make(trace)) is not None]
+                if len(found) >= asked.limit:
+                    break
+            return found
 
     def trace(self, trace_id: str) -> Trace:
         """The spans of one trace, by its id as ``ids.trace_id`` gives it; none if unknown."""

@@ -21,6 +21,7 @@ from .query import Query
 
 SERVICE, NAME, REMOTE, DURATION, ANNOTATION = range(5)
 _RESERVED = ("\0service", "\0name", "\0remote", "\0duration", "\0annotation")
+_LINK = "\0link"  # a key like a tag's, whose value is the trace that a span links to
 
 FULL = 0xFFFF
 """The number of every key and service that came after there was no number left."""
@@ -74,6 +75,9 @@ class Words:
             into.add(tag(key, value) | at)
         for annotation in span.annotations:
             into.add(ANNOTATION << 48 | at | self._text(annotation.value))
+        if span.more is not None:
+            for link in span.more.links:
+                into.add(tag(_LINK, link.trace_id) | at)
         return service
 
     def know(self, keys: Mapping[str, int], services: Mapping[str, int]) -> None:
@@ -117,6 +121,8 @@ def wanted(asked: Query) -> list[list[Range]]:
         found.append([_exact(_RESERVED[REMOTE], asked.remote_service)])
     if asked.span_name is not None:
         found.append([_exact(_RESERVED[NAME], asked.span_name)])
+    if asked.links_to is not None:
+        found.append([_exact(_LINK, asked.links_to)])
     for key, value in asked.terms.items():
         if value:
             found.append([_exact(key, value)])
