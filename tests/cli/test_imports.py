@@ -74,6 +74,7 @@ LINES = {
     "errors show": "errors show 1",
     "errors resolve": "errors resolve 1",
     "errors reopen": "errors reopen 1",
+    "map": "map",
     "objectives": "objectives",
     "alerts": "alerts",
     "bus ls": "bus ls",

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "errors reopen": ("skerry errors reopen f4b8ad",),
     "objectives": ("skerry objectives", "skerry objectives --json"),
     "alerts": ("skerry alerts", "skerry alerts --all"),
+    "map": ("skerry map", "skerry map --since 1h --json"),
     "up": (
         "skerry up",
         "skerry up --detach --only quotes,schools",

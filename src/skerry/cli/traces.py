@@ -34,8 +34,8 @@ def ls(
         serviceName=app,
         spanName=name,
         annotationQuery=" and ".join(terms),
-        minDuration=int(_seconds(slower) * 1e6) if slower else None,
-        lookback=int(_seconds(since) * 1000) if since else _DAY_MS,
+        minDuration=int(seconds_of(slower) * 1e6) if slower else None,
+        lookback=int(seconds_of(since) * 1000) if since else _DAY_MS,
         limit=count,
     )
     found = [summary(trace) for trace in traces]
@@ -123,8 +123,8 @@ def _service(span: dict[str, Any]) -> str:
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def _seconds(text: str) -> float:
-    """``200ms``, ``1.5s``, ``2h``."""
+def seconds_of(text: str) -> float:
+    """``200ms``, ``1.5s``, ``2h``; fails with words for people."""
     number = text.rstrip("usmhdµ")
     try:
         return float(number) * _UNITS[text[len(number) :]]

@@ -96,6 +96,16 @@ OBSERVE: dict[str, Verb] = {
         "show what somebody has been told of; exit with 1 while it goes on",
         (switch("--all", help="also those that are over"), JSON, _COLLECTOR, FILE),
     ),
+    "map": Verb(
+        "mapping:show",
+        "show who calls whom, how that goes, and whether it is declared",
+        (
+            option("--since", metavar="TIME", default="5m", help="traffic of the last 5m, or 1h"),
+            JSON,
+            _COLLECTOR,
+            FILE,
+        ),
+    ),
     "journey ls": Verb(
         "journeys:ls",
         "show what journeys there are: acceptance tests across apps",
