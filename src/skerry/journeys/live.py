@@ -12,18 +12,22 @@ from skerry.core.clock import Clock, system
 from .model import StepResult
 from .run import Watcher
 
+Ended = Literal["ok", "failed"]
+
 
 class LiveStep(Struct):
     """A step of a run that is under way.
 
     Attributes:
+        at: when it began, in milliseconds after the run did.
         ms: how long it took, or has taken so far, in milliseconds.
         depth: how many other steps it is within.
     """
 
     name: str
     depth: int
-    state: Literal["open", "ok", "failed"]
+    state: Literal["open"] | Ended
+    at: float
     ms: float
 
 
@@ -53,12 +57,14 @@ class Live:
     def tell(self) -> Underway:
         """As of now."""
         now = self._clock.now()
-        steps = [
-            LiveStep(step.name, step.depth, "open", round((now - began) * 1000, 1))
-            if id(step) in self._open
-            else LiveStep(step.name, step.depth, "ok" if step.ok else "failed", step.ms)
-            for step, began in list(self._steps)
-        ]
+        steps = []
+        for step, began in list(self._steps):
+            if id(step) in self._open:
+                taken = round((now - began) * 1000, 1)
+                steps.append(LiveStep(step.name, step.depth, "open", step.at, taken))
+            else:
+                ended: Ended = "ok" if step.ok else "failed"
+                steps.append(LiveStep(step.name, step.depth, ended, step.at, step.ms))
         return Underway(datetime.fromtimestamp(self._started, UTC), steps)
 
 

@@ -11,7 +11,7 @@ class StepResult(Struct):
     """One step of a run, in the order in which they began.
 
     Attributes:
-        ms: how long it took, in milliseconds.
+        ms: how long it took, in milliseconds; ``at`` when it began, after the run did.
         ok: it has ended, and not with an exception.
         error: what it ended with, in a line.
         depth: how many other steps it is within.
@@ -24,6 +24,7 @@ class StepResult(Struct):
     error: str | None = None
     depth: int = 0
     slow: bool = False
+    at: float = 0.0
 
 
 class Failure(Struct):

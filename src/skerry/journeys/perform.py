@@ -135,7 +135,7 @@ class _Performance:
 
     async def _body(self, arguments: dict[str, Any]) -> BaseException | None:
         journey, run = self._journey, self._run
-        began = system.now()
+        began = run.began = system.now()
         # Calls are told how much time there is; they give up when the run does.
         token = attach(replace(run.context, deadline=began + journey.within))
         try:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
+from skerry.core.clock import system
 from skerry.core.context import Context, Trace, format_baggage
 
 from .model import Screenshot, StepResult
@@ -41,12 +42,14 @@ class Run:
             are made of. Later runs have greater ones.
         journey: its name.
         trace: the root of its trace.
+        began: when, on the clock's ``now()``; once all that it asks for is there.
     """
 
     def __init__(
         self, journey: str, trace: Trace, folder: Path, watcher: Watcher | None = None
     ) -> None:
         self.id = new_id()
+        self.began = system.now()
         self.journey = journey
         self.trace = trace
         self.steps: list[StepResult] = []
@@ -96,7 +99,7 @@ class Run:
     # -- for steps ---------------------------------------------------------------------------
 
     def begin(self, name: str, depth: int) -> StepResult:
-        step = StepResult(name, depth=depth)
+        step = StepResult(name, depth=depth, at=round((system.now() - self.began) * 1000, 3))
         self.steps.append(step)
         self.open.append(step)
         if self._watcher is not None:
