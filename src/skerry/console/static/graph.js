@@ -55,12 +55,15 @@ export function graph(map, placed, state, act) {
   ];
 }
 
+/** Somebody from outside who does not come by a route of the front door. */
+const aside = (edge) => edge.caller === "@outside" && !edge.declared && !edgeTone(edge);
+
 const dimmed = (names, state) => (state.fits && !names.some((name) => state.fits.has(name))) || (state.near && !names.every((name) => state.near.has(name)));
 
 function wire(edge, route, state, act) {
   const key = edgeKey(edge);
   const off = dimmed([edge.caller, edge.callee], state) || (state.near && !state.touches(edge));
-  const kind = [edge.messaging && "events", !edge.observed && "unseen", edge.declared === false && "undeclared", edgeTone(edge), off && "off", state.open === key && "open"].filter(Boolean).join(" ");
+  const kind = [edge.messaging && "events", !edge.observed && "unseen", edge.declared === false && "undeclared", aside(edge) && "aside", edgeTone(edge), off && "off", state.open === key && "open"].filter(Boolean).join(" ");
   const width = edge.observed ? Math.min(4.5, 1.2 + 0.75 * Math.log10(1 + 10 * edge.rate)) : 1;
   return lazy(key, [route, kind, width.toFixed(1), told(edge)], () => h("g", { class: `wire ${kind}`, data: { edge: key.replaceAll("\n", " ") }, onclick: (event) => act.edge(edge, event) },
     h("title", null, `${nameOf(edge.caller)} ${edge.messaging ? "publishes to" : "calls"} ${nameOf(edge.callee)}: ${told(edge)}`),
@@ -77,7 +80,7 @@ function labelled(edges, placed, state) {
   const taken = [];
   const found = new Map();
   const weight = (edge) => (state.open === edgeKey(edge) ? 3e9 : 0) + (state.touches(edge) ? 2e9 : 0) + (edgeTone(edge) ? 1e9 : 0) + edge.rate;
-  const wanted = edges.filter((edge) => edge.observed && !dimmed([edge.caller, edge.callee], state) && (!state.near || state.touches(edge)));
+  const wanted = edges.filter((edge) => edge.observed && !dimmed([edge.caller, edge.callee], state) && (state.near ? state.touches(edge) : !aside(edge)));
   for (const edge of wanted.sort((a, b) => weight(b) - weight(a))) {
     const lines = edge.messaging ? [told(edge), topicOf(edge)] : [told(edge)];
     const [width, height] = [Math.max(...lines.map((line) => line.length)) * GLYPH, lines.length * 13];
@@ -147,7 +150,7 @@ function figures(node, left, down) {
   const failed = node.errors > 0;
   return [
     h("text", { class: "figure", x: -W / 2 + left, y: 15 + down }, often(node.rate)),
-    h("text", { class: `figure ${failed ? "failed" : "none"}`, x: node.p99 === null ? W / 2 - left : 6, y: 15 + down, "text-anchor": node.p99 === null ? "end" : "middle" }, percent(node.errors, node.count)),
+    h("text", { class: `figure ${failed ? "failed" : "none"}`, x: node.p99 === null ? W / 2 - left : 2, y: 15 + down, "text-anchor": node.p99 === null ? "end" : "middle" }, percent(node.errors, node.count)),
     node.p99 !== null && h("text", { class: "figure", x: W / 2 - left, y: 15 + down, "text-anchor": "end" }, took(node.p99)),
   ];
 }

@@ -34,7 +34,7 @@ function flows(title, edges, other, query) {
   const rows = [...edges].sort((a, b) => b.errors - a.errors || b.count - a.count);
   return section(title, h("ul", { class: "flows" }, rows.map((edge) => h("li", { key: edgeParts(edge).join() }, h("a", { href: to(edgeParts(edge), query), data: { tone: edgeTone(edge) } },
     h("strong", null, nameOf(edge[other])), edge.messaging && h("small", null, edge.topics.length === 1 ? edge.topics[0].topic : several(edge.topics.length, "topic")),
-    edge.declared === false && tag("not declared", "warn"), h("span", { class: `figures ${edgeTone(edge)}` }, told(edge)))))));
+    edge.declared === false && tag("not declared", "stray"), h("span", { class: `figures ${edgeTone(edge)}` }, told(edge)))))));
 }
 
 function troubles(node) {
@@ -73,10 +73,10 @@ export function nodePanel(map, node, query) {
 /** Everything about an edge. */
 export function edgePanel(map, edge, query) {
   const end = (id) => h("a", { href: to([id], query) }, nameOf(id));
-  const tags = [tag(edge.messaging ? "events" : "calls", edgeTone(edge)), edge.declared && tag("declared"), edge.declared === false && tag("not declared", "warn")];
+  const tags = [tag(edge.messaging ? "events" : "calls", edgeTone(edge)), edge.declared && tag("declared"), edge.declared === false && tag("not declared", "stray")];
   return [
     head([end(edge.caller), h("span", { class: "to", "aria-label": edge.messaging ? "publishes to" : "calls" }, " → "), end(edge.callee)], tags, query),
-    edge.declared === false && h("div", { class: "notice warn", key: "undeclared" }, `${edge.caller} calls ${edge.callee} without needing it: `, h("code", null, `needs = [… "${edge.callee}"]`), ` in [apps.${edge.caller}] would say so.`),
+    edge.declared === false && h("div", { class: "notice stray", key: "undeclared" }, `${edge.caller} calls ${edge.callee} without needing it: `, h("code", null, `needs = [… "${edge.callee}"]`), ` in [apps.${edge.caller}] would say so.`),
     !edge.observed && h("div", { class: "notice info", key: "unseen" }, edge.caller === "@outside" ? "A route of the front door leads there; nobody came in this window." : `${edge.caller} needs ${edge.callee}; no call was seen in this window.`),
     edge.health === "cause" && h("div", { class: "notice bad", key: "cause" }, `Calls fail, and ${edge.callee} is where that is born: `, h("a", { href: to([edge.callee], query) }, "why")),
     edge.health === "victim" && h("div", { class: "notice warn", key: "victim" }, `Calls fail because ${edge.callee} needs somebody who fails.`),
@@ -92,6 +92,6 @@ export function summary(map, query) {
   const undeclared = map.edges.filter((edge) => edge.declared === false);
   return { causes, undeclared, links: [
     ...causes.map((node) => h("a", { key: `bad ${node.id}`, class: "chip bad", href: to([node.id], query) }, icon("errors"), h("strong", null, node.id), node.troubles[0] ? ` ${node.troubles[0].type || "does not answer"}` : ` ${node.state}`)),
-    ...undeclared.map((edge) => h("a", { key: `warn ${edge.caller} ${edge.callee}`, class: "chip warn", href: to(edgeParts(edge), query) }, h("strong", null, edge.caller), " calls ", h("strong", null, edge.callee), " without needing it")),
+    ...undeclared.map((edge) => h("a", { key: `warn ${edge.caller} ${edge.callee}`, class: "chip stray", href: to(edgeParts(edge), query) }, h("strong", null, edge.caller), " calls ", h("strong", null, edge.callee), " without needing it")),
   ] };
 }

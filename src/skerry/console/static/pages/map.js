@@ -12,8 +12,10 @@ import { update } from "../update.js";
 
 const WINDOWS = { 1: "1 m", 5: "5 m", 15: "15 m", 60: "1 h" };
 const FAR = 0.58; // below this size nobody reads figures
+const LEGIBLE = 0.8;
 const CLOSEST = 3;
 const MARGIN = 14;
+const LEGEND = 34; // below, where that is
 
 let placed = null; // where things stand; kept, so that nothing jumps
 let structure = ""; // what that was made for
@@ -22,6 +24,7 @@ let chosen = ""; // the node that keys are about
 let camera = null; // { x, y, k }: null until something has been looked at
 let moved = false; // the camera is where somebody put it
 let canvas = null;
+let room = 0; // how wide the page was when everything was made to fit
 
 const minutes = () => route.query.window || "5";
 const feed = () => `map:${minutes()}`;
@@ -49,7 +52,8 @@ function place(map, anew = false) {
 
 function fit() {
   if (!canvas || !placed) return;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  room = canvas.closest(".board").clientWidth;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight - LEGEND];
   const { box } = placed;
   const k = Math.min(1.15, (width - 2 * MARGIN) / box.width, (height - 2 * MARGIN) / box.height);
   camera = { k, x: (width - k * box.width) / 2 - k * box.x, y: (height - k * box.height) / 2 - k * box.y };
@@ -68,6 +72,21 @@ function whole() {
   update();
 }
 
+/** Show what is open with what is around it, large enough to be read. */
+function come(map) {
+  const open = opened(map);
+  const around = open.node ? map.edges.filter((edge) => [edge.caller, edge.callee].includes(open.node.id)) : open.edge ? [open.edge] : [];
+  const all = [open.node?.id, ...around.flatMap((edge) => [edge.caller, edge.callee])].map((id) => placed.places.get(id)).filter(Boolean);
+  if (!all.length || camera.k >= LEGIBLE) return;
+  const middle = (key) => (Math.min(...all.map((one) => one[key])) + Math.max(...all.map((one) => one[key]))) / 2;
+  const size = (key, beside) => Math.max(...all.map((one) => one[key])) - Math.min(...all.map((one) => one[key])) + beside;
+  const k = Math.min(1, (canvas.clientWidth - 2 * MARGIN) / size("x", 190), (canvas.clientHeight - LEGEND) / size("y", 80));
+  const at = open.node && k < LEGIBLE ? placed.places.get(open.node.id) : { x: middle("x"), y: middle("y") };
+  camera = { k: Math.max(k, open.node ? LEGIBLE : camera.k) };
+  camera.x = canvas.clientWidth / 2 - at.x * camera.k;
+  camera.y = canvas.clientHeight / 2 - at.y * camera.k;
+}
+
 /** Move just enough for a node to be seen. */
 function reveal(id) {
   const at = placed?.places.get(id);
@@ -78,7 +97,6 @@ function reveal(id) {
   const [dx, dy] = [by(x, w, canvas.clientWidth), by(y, height, canvas.clientHeight)];
   if (!dx && !dy) return;
   camera = { ...camera, x: camera.x + dx, y: camera.y + dy };
-  moved = true;
 }
 
 /** Drag to pan, two fingers or the wheel to zoom. What was dragged is no click. */
@@ -106,7 +124,13 @@ function mount(element) {
   element.onpointerup = element.onpointercancel = (event) => fingers.delete(event.pointerId);
   element.addEventListener("click", (event) => { if (dragged >= 4) { event.stopPropagation(); dragged = 0; } else if (!event.target.closest("[data-node], [data-edge]") && route.parts.length) close(); }, true);
   element.addEventListener("wheel", (event) => { event.preventDefault(); const { x, y } = at(event); zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.06 : 0.0016)), x, y); }, { passive: false });
-  const watching = new ResizeObserver(() => { if (!moved) fit(); else if (isNode(route.parts)) reveal(route.parts[0]); update(); });
+  const watching = new ResizeObserver(() => { // what is told beside it must not make everything smaller
+    const first = !camera;
+    if (!moved && (first || room !== element.closest(".board").clientWidth)) fit();
+    if (first) come(last);
+    else route.parts.slice(0, 2).forEach(reveal);
+    update();
+  });
   watching.observe(element);
   return () => { watching.disconnect(); canvas = null; };
 }
@@ -206,8 +230,9 @@ function drawn(map, { node, edge }) {
 function figures(map) {
   const served = map.nodes.filter((node) => node.kind !== "front");
   const sum = (list, key) => list.reduce((total, one) => total + one[key], 0);
-  const calls = map.edges.filter((edge) => edge.observed);
-  return `${several(served.length, "node")}, ${several(calls.length, "edge")} · ${often(sum(served, "rate"))} · ${percent(sum(served, "errors"), sum(served, "count"))} failed`;
+  const seen = map.edges.filter((edge) => edge.observed);
+  const own = served.filter((node) => node.kind !== "foreign" && node.kind !== "backing").length;
+  return `${several(own, "app")}${own < served.length ? `, ${several(served.length - own, "other")}` : ""}, ${several(seen.length, "edge")} · ${often(sum(served, "rate"))} · ${percent(sum(served, "errors"), sum(served, "count"))} failed`;
 }
 
 function tools(map) {
@@ -251,5 +276,5 @@ export default {
     "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: whole, z: tidy, x: nextTrouble, v: toggle, w: nextWindow,
   },
   help: [["← → ↑ ↓", "To the next app"], ["j k", "Through all apps"], ["Enter", "More of it"], ["x", "To what is red"], ["+ - 0", "Closer, farther, all"], ["v", "Events, or calls alone"], ["w", "Another window"], ["z", "Place everything anew"]],
-  leave() { moved = false; },
+  leave() { moved = false; camera = null; },
 };
