@@ -3,6 +3,7 @@
 import { get, post, url } from "./api.js";
 import { h } from "./dom.js";
 import { ms } from "./format.js";
+import { icon } from "./icons.js";
 import { docs } from "./live.js";
 import { go, link, route } from "./router.js";
 import { ago, attempt, measure, notice, state, toast } from "./ui.js";
@@ -53,7 +54,7 @@ function wanted(one) {
 }
 
 /** Steps below each other, each where it was in time. */
-function steps(list, whole, failed = "") {
+function steps(list, whole, known = "") {
   const most = Math.max(whole, 0.001);
   return h("ol", { class: "steps" }, list.map((step, i) => {
     const [left, width] = [Math.min(100, (100 * step.at) / most), Math.min(100, (100 * step.ms) / most)];
@@ -61,7 +62,7 @@ function steps(list, whole, failed = "") {
       h("span", { class: "step" }, h("span", { class: "mark", "aria-label": { ok: "passed", failed: "failed", open: "running" }[step.state] }, { ok: "✓", failed: "✗", open: "…" }[step.state]), step.name, step.slow && h("span", { class: "tag warn" }, "slow")),
       h("span", { class: "track", "aria-hidden": "true" }, h("i", { style: { left: `${left.toFixed(2)}%`, width: `${Math.min(width, 100 - left).toFixed(2)}%` } })),
       h("span", { class: "took" }, measure(ms(step.ms))),
-      step.error && step.name !== failed && h("p", { class: "said" }, step.error));
+      step.error && step.error !== known && h("p", { class: "said" }, step.error));
   }));
 }
 
@@ -104,9 +105,9 @@ export function runCard(one) {
   return h("section", { class: `card run ${run.ok ? "" : "failed"}`, key },
     h("div", { class: "run-head" }, h("h2", null, run.run === one.last?.run ? "Last run" : "Run"), run.ok ? state("ready", "passed") : state("failed", "failed"), h("strong", null, measure(ms(run.duration * 1000))),
       h("span", { class: "quiet" }, new Date(run.started).toLocaleString(), ", ", ago(run.started), " ago"), h("span", { class: "grow" }), h("code", { class: "quiet id" }, run.run),
-      docs.fleet?.collector && h("a", { class: "button small", href: link("traces", [run.trace]) }, "Trace")),
+      docs.fleet?.collector && h("a", { class: "button small", href: link("traces", [run.trace]) }, icon("traces"), h("span", null, "Trace"))),
     run.error && failure(run.error),
-    told.length ? steps(told, run.duration * 1000, run.error?.step) : h("p", { class: "quiet" }, "It has no steps."),
+    told.length ? steps(told, run.duration * 1000, run.error?.message) : h("p", { class: "quiet" }, "It has no steps."),
     run.screenshots.length > 0 && shots(one, run));
 }
 

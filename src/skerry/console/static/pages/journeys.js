@@ -11,7 +11,7 @@ import { update } from "../update.js";
 
 const KEYS = {
   name: (one) => one.name, success: (one) => success(one), p50: (one) => one.p50 ?? null, p95: (one) => one.p95 ?? null,
-  every: (one) => one.every, owner: (one) => one.owner || null,
+  state: (one) => (fails(one) ? 0 : one.last ? 2 : 1), owner: (one) => one.owner || null,
 };
 const TURN_ON = "[journeys]\nprobe = true";
 
@@ -64,21 +64,20 @@ function line(one) {
   const open = () => go(link("journeys", [one.name]));
   return h("tr", { key: one.name, class: `row ${chosen === one.name ? "chosen" : ""}`, data: { row: one.name }, onclick: (event) => { if (!event.target.closest("a, button") && !String(getSelection())) open(); } },
     h("td", { class: "name" }, h("a", { href: link("journeys", [one.name]) }, h("strong", null, one.name)), one.alert && tag("alert", "bad", one.alert.summary), h("p", { title: one.summary }, one.summary)),
-    h("td", { class: "state-of" }, verdict(one), h("p", null, next(one))),
+    h("td", { class: "state-of" }, verdict(one), h("p", { class: "quiet" }, often(one.every), one.every && ", ", one.every && next(one))),
     h("td", { class: "strip-of" }, lazy("strip", [one.name, one.last?.run], () => strip(one.name, one.recent))),
     h("td", { class: `num success ${one.failed ? "bad" : ""}`, title: `${count(one.failed)} of ${several(one.runs, "run")} failed` }, rate(one)),
     h("td", { class: "num p50" }, seconds(one.p50)), h("td", { class: "num p95" }, seconds(one.p95)),
-    h("td", { class: "often" }, often(one.every)),
-    h("td", { class: "crossed" }, apps(one)), h("td", { class: "owner" }, one.owner || "–"),
-    h("td", { class: "acts" }, button("Run now", () => runNow(one.name), { name: "play", kind: "small", disabled: isRunning(one), title: `Run ${one.name} now` })));
+    h("td", { class: "crossed" }, apps(one)), h("td", { class: "owner", title: one.owner || null }, one.owner || "–"),
+    h("td", { class: "acts" }, button("", () => runNow(one.name), { name: "play", kind: "small", disabled: isRunning(one), title: `Run ${one.name} now` })));
 }
 
 function table(rows) {
   const sort = route.query.sort || "";
   const by = (key) => amend({ sort: key });
   return h("section", { class: "card flush", key: "table" }, h("div", { class: "scroll" }, h("table", { class: "table all" },
-    h("thead", null, h("tr", null, sorter("name", "Journey", sort, by), h("th", { scope: "col", class: "state-of" }, "State"), h("th", { scope: "col", class: "strip-of" }, "Last runs"), sorter("success", "Success", sort, by, "num success"),
-      sorter("p50", "p50", sort, by, "num p50"), sorter("p95", "p95", sort, by, "num p95"), sorter("every", "Schedule", sort, by, "often"), h("th", { scope: "col", class: "crossed" }, "Leads through"), sorter("owner", "Owner", sort, by, "owner"), h("th", { class: "acts" }, h("span", { class: "sr" }, "Actions")))),
+    h("thead", null, h("tr", null, sorter("name", "Journey", sort, by), sorter("state", "State", sort, by, "state-of"), h("th", { scope: "col", class: "strip-of" }, "Last runs"), sorter("success", "Success", sort, by, "num success"),
+      sorter("p50", "p50", sort, by, "num p50"), sorter("p95", "p95", sort, by, "num p95"), h("th", { scope: "col", class: "crossed" }, "Leads through"), sorter("owner", "Owner", sort, by, "owner"), h("th", { class: "acts" }, h("span", { class: "sr" }, "Actions")))),
     h("tbody", null, rows.map(line)))),
   !rows.length && empty("No journey fits", "Nothing here is called that, or fails.", "journeys"));
 }
@@ -134,10 +133,10 @@ function numbers(one, whole) {
   const failed = one.history.find((run) => !run.ok);
   return h("section", { class: "stats", key: "stats", "aria-label": "The journey in numbers" },
     stat("Success", rate(one), "", h("span", { class: "of" }, several(one.runs, "run")), one.failed ? "bad" : ""),
-    stat("p50", seconds(one.p50)), stat("p95", seconds(one.p95), "", h("span", { class: "of" }, "of those that passed")),
+    stat("p50", seconds(one.p50)), stat("p95", seconds(one.p95)),
     stat("Last failure", failed ? [age(since(failed.started)), h("small", null, " ago")] : "none", "", failed && h("span", { class: "of" }, failed.step), failed && fails(one) ? "bad" : ""),
     (whole?.promises || []).map((promise) => h("div", { class: `stat promise ${promise.left < 0 ? "bad" : ""}`, key: promise.measure, title: `${promise.bad} of ${promise.total} were not, in thirty days` },
-      h("span", { class: "name" }, `Promise: ${promise.target} % ${promise.measure === "latency" ? `in ${ms(promise.latency * 1000)}` : "succeed"}`), h("span", { class: "value" }, promise.good === null ? "–" : `${promise.good.toFixed(2)} %`), h("span", { class: "of" }, promise.left < 0 ? "overdrawn" : `${(100 * promise.left).toFixed(0)} % of budget left`))));
+      h("span", { class: "name" }, `Promise: ${promise.target} % ${promise.measure === "latency" ? `in ${ms(promise.latency * 1000)}` : "succeed"}`), h("span", { class: "value" }, promise.good === null ? "–" : `${Number(promise.good.toFixed(2))} %`), h("span", { class: "of" }, promise.left < 0 ? "overdrawn" : `budget ${(100 * promise.left).toFixed(0)} %`))));
 }
 
 function detail() {
@@ -151,7 +150,7 @@ function detail() {
     trouble[feed()] && notice(trouble[feed()]),
     whole?.alert && h("div", { class: "notice bad", key: "alert", role: "alert" }, h("strong", null, whole.alert.summary), whole.alert.app === "journeys" ? "" : ". This journey is its victim.", ` Told: ${whole.alert.owner || "nobody"}, `, ago(whole.alert.since), " ago."),
     facts(one), numbers(one, whole),
-    h("section", { class: "card past", key: "past" }, h("h2", null, `Last ${several(one.history.length, "run")}`), one.history.length ? strip(one.name, [...one.history].reverse(), chosenRun(one)) : h("p", { class: "quiet" }, "None yet.")),
+    h("section", { class: "card past", key: "past" }, h("h2", null, one.history.length === 1 ? "Last run" : `Last ${several(one.history.length, "run")}`), one.history.length ? strip(one.name, [...one.history].reverse(), chosenRun(one)) : h("p", { class: "quiet" }, "None yet.")),
     isRunning(one) && liveCard(one), runCard(one), history(one),
   ];
 }
