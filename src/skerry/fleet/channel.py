@@ -62,12 +62,14 @@ class EdgeSettings(Struct, frozen=True):
         front: the front door's listening socket; None when there is none.
         routes: path prefix → app, for the front door.
         apps: every app that the front door can reach by host name.
+        silent: apps that record no spans of their own.
     """
 
     listeners: tuple[tuple[str, str, int], ...]
     front: int | None
     routes: dict[str, str]
     apps: tuple[str, ...]
+    silent: tuple[str, ...] = ()
 
 
 class Job(Struct, frozen=True):

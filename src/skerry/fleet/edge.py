@@ -11,6 +11,8 @@ import asyncio
 import os
 import random
 import socket
+from collections.abc import Iterable
+from dataclasses import replace
 
 from skerry.app.asgi import Receive, Scope, Send, request_of, send_response
 from skerry.app.body import RequestBody
@@ -31,6 +33,7 @@ from .channel import LIVE, EdgeSettings
 from .proxy import localised, relay
 from .reports import Reporter
 from .routes import Routes
+from .standin import StandIns, route_of
 from .tunnel import Way, tunnels
 
 FRONT = "front"
@@ -52,6 +55,10 @@ class Edge:
         front: local port of the front door, if it is here.
         routes: where the front door's requests go.
         discovery: knows the instances.
+        silent: apps in whose stead spans are recorded here.
+
+    Attributes:
+        counted: what callers count with.
     """
 
     def __init__(
@@ -60,8 +67,11 @@ class Edge:
         front: int | None,
         routes: Routes,
         discovery: FleetDiscovery,
+        silent: Iterable[str] = (),
     ) -> None:
         self.metrics = Metrics()
+        self.counted = [self.metrics]
+        self._standins = StandIns(silent)
         self._edges = edges
         self._front = front
         self._routes = routes
@@ -90,7 +100,16 @@ class Edge:
         service = self._connector(caller, said).service(app)
         current = self._discovery.watch(app).current
         outside = any(address.outside for address in current)
-        response = await relay(request, service, path, prefix, outside=outside)
+        standin = self._standins.of(caller)
+        response = await relay(
+            request,
+            service,
+            path,
+            prefix,
+            outside=outside,
+            route=route_of(path) if standin or self._standins.of(app) else "proxy",
+            place=standin.place if standin else None,
+        )
         return localised(response, (address.url for address in current), prefix)
 
     def find(self, port: int, request: Request) -> Way:
@@ -122,14 +141,26 @@ class Edge:
         found = self._connectors.get((caller, said))
         if found is None:
             settings = _SAID if said else _SETTINGS
+            standin = self._standins.of(caller)
+            metrics = self.metrics
+            if standin is not None:
+                metrics, settings = standin.calls, replace(settings, edit_call=standin.mark)
+                if metrics not in self.counted:
+                    self.counted.append(metrics)
             found = self._connectors[caller, said] = Connector(
-                caller, self._discovery, self._transport, self.metrics, settings=settings
+                caller,
+                self._discovery,
+                self._transport,
+                metrics,
+                settings=settings,
+                overrides=self._standins.settings(settings),
             )
         return found
 
     async def close(self) -> None:
         await self._discovery.close()
         await self._transport.close()
+        await asyncio.to_thread(self._standins.stop)
 
 
 async def serve_edge(settings: EdgeSettings, name: str, stop: asyncio.Event, drain: float) -> None:
@@ -142,13 +173,14 @@ async def serve_edge(settings: EdgeSettings, name: str, stop: asyncio.Event, dra
         front = door.getsockname()[1]
     control = UnixTransport(os.environ["SKERRY_CONTROL"])
     discovery = FleetDiscovery(control.connect())
-    edge = Edge(edges, front, Routes(settings.routes, settings.apps), discovery)
+    routes = Routes(settings.routes, settings.apps)
+    edge = Edge(edges, front, routes, discovery, settings.silent)
     for app in {app for _, app in edges.values()} | set(settings.apps if front else ()):
         discovery.watch(app)  # so that upgrades, which do not wait, find what is known
     server = Server(edge, list(sockets.values()), drain, websocket=tunnels(edge.find))
     await server.start()
     settle()
-    async with Reporter(name, [edge.metrics]):
+    async with Reporter(name, edge.counted):
         await stop.wait()
         await server.stop()
     await edge.close()

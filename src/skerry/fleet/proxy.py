@@ -8,7 +8,7 @@ relatives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from skerry.core import context
 from skerry.core.answer import answer
@@ -58,6 +58,8 @@ async def relay(
     prefix: str = "",
     *,
     outside: bool = False,
+    route: str = "proxy",
+    place: Callable[[context.Context], context.Context] | None = None,
 ) -> Response:
     """Answer ``request`` with what ``service`` answers.
 
@@ -65,13 +67,16 @@ async def relay(
         path: what the app is to see of the request's path.
         prefix: what was cut off it.
         outside: whether the app is somebody else's, who is told nothing of the client.
+        route: under which it is counted.
+        place: from the context that the request has brought to the one it is sent on with.
     """
-    token = context.attach(context.extract(request.headers, system.now()))
+    found = context.extract(request.headers, system.now())
+    token = context.attach(found if place is None else place(found))
     try:
         body = await _body(request)
         headers = Headers(kept(request) if outside else forwarded(request, prefix))
         response = await service(
-            Request(request.method, path, request.query, headers, body, route="proxy")
+            Request(request.method, path, request.query, headers, body, route=route)
         )
     except (CallError, Problem) as error:
         return answer(error)

@@ -25,6 +25,7 @@ from .plan import (
 from .probe import probe
 from .replica import Recipe, Seat
 from .sockets import PortTaken, Sockets, url_of
+from .standin import is_silent
 
 EDGE = "edge"
 """Name of the built-in process that hosts the front door and the edges."""
@@ -219,6 +220,7 @@ class Recipes:
             front=len(pairs) if part == 0 else None,
             routes=self.routes(),
             apps=tuple(name for name, app in self.fleet.apps.items() if app.http),
+            silent=tuple(name for name, app in self.fleet.apps.items() if is_silent(app)),
         )
 
     def edge(self, name: str) -> Recipe:
@@ -240,6 +242,7 @@ class Recipes:
             seat = Seat(name, name, url, partial(probe, url, wire.LIVE, 400), listed=False)
         job = wire.Job(name, edge=settings, drain=self.drain)
         env = {**self._common(), "SKERRY_APP": EDGE, "SKERRY_INSTANCE": name}
+        env |= self.attendants.spans(self.fleet, EDGE, name)
         argv = () if CAN_FORK else executed(Path(sys.executable), job)
         return Recipe((seat,), env, str(self.fleet.root), job, argv, tuple(fds))
 
