@@ -119,13 +119,17 @@ def serving(
         stop(process)
 
 
-def pss_mib(pids: Sequence[int]) -> float:
-    """Proportional set size of some processes, in MiB: shared pages are shared out."""
+def pss_mib(pids: Sequence[int], field: str = "Pss") -> float:
+    """Proportional set size of some processes, in MiB: shared pages are shared out.
+
+    Args:
+        field: ``Pss_Anon`` leaves out pages of files, which the system takes back when it likes.
+    """
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
+                if line.startswith(f"{field}:"):
                     total += int(line.split()[1])
     return total / 1024
 
