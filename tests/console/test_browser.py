@@ -145,7 +145,7 @@ def test_the_palette_jumps_to_apps_pages_and_traces(window: Window) -> None:
     window.page.keyboard.press("Control+k")
     window.page.keyboard.type(trace)
     window.page.keyboard.press("Enter")
-    window.wait(f"location.hash === '#/trace/{trace}'")
+    window.wait(f"location.hash === '#/traces/{trace}'")
     window.page.keyboard.press("Control+k")
     window.page.keyboard.press("Escape")
     window.page.get_by_role("dialog").wait_for(state="detached")
@@ -374,8 +374,8 @@ def test_bus(window: Window, place: Place) -> None:
     window.wait("location.hash.includes('letter=')")
     window.page.get_by_role("tab", name="Stack").click()
     window.see("raise Unpayable")
-    link = window.page.locator(".pairs a[href^='#/trace/']")
-    assert re.fullmatch(r"#/trace/[0-9a-f]{32}", link.get_attribute("href"))
+    link = window.page.locator(".pairs a[href^='#/traces/']")
+    assert re.fullmatch(r"#/traces/[0-9a-f]{32}", link.get_attribute("href"))
     window.page.get_by_role("tab", name="Body").click()
     window.page.get_by_role("button", name="Edit").click()
     body = window.page.get_by_label("Body", exact=True)
@@ -444,7 +444,7 @@ def test_try(window: Window) -> None:
         "total": 3,
     }
     trace = window.page.locator(".answer .trace a").get_attribute("href")
-    assert re.fullmatch(r"#/trace/[0-9a-f]{32}", trace)
+    assert re.fullmatch(r"#/traces/[0-9a-f]{32}", trace)
     window.page.get_by_role("tab", name=re.compile("Headers")).click()
     window.see("content-type")
     window.page.get_by_role("tab", name="JSON").click()

@@ -30,7 +30,7 @@ function facts(letter) {
   const trace = traceOf(letter);
   const rows = [["Id", h("button", { type: "button", class: "plain mono", title: "Copy", onclick: () => copy(letter.id) }, letter.id)], ["Topic", h("code", null, `${letter.topic} v${letter.version}`)], letter.key && ["Key", h("code", null, letter.key)], letter.source && ["From", letter.source],
     ["Published", [ago(letter.time), " ago"]], letter.died && ["Died", [ago(letter.died), " ago, after ", several(letter.attempts, "attempt"), letter.permanent && ", for good"]],
-    trace && ["Trace", h("a", { href: link("trace", [trace]), class: "mono" }, trace)]];
+    trace && ["Trace", h("a", { href: link("traces", [trace]), class: "mono" }, trace)]];
   return h("dl", { class: "pairs" }, rows.filter(Boolean).map(([name, value]) => [h("dt", { key: `${name}?` }, name), h("dd", { key: name }, value)]));
 }
 

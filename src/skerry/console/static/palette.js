@@ -42,7 +42,7 @@ export function openPalette(entries) {
       .sort((a, b) => a.score - b.score)
       .map(({ entry }) => entry);
     if (/^[0-9a-f]{16}([0-9a-f]{16})?$/.test(wanted)) {
-      scored.unshift({ kind: "Trace", icon: "traces", label: wanted, hash: link("trace", [wanted]) });
+      scored.unshift({ kind: "Trace", icon: "traces", label: wanted, hash: link("traces", [wanted]) });
     }
     return scored.slice(0, MOST);
   };

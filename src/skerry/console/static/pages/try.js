@@ -142,7 +142,7 @@ function answered(form) {
     form.part === "headers" ? h("dl", { class: "pairs mono frame", key: "headers" }, answer.headers.map(([name, value], i) => [h("dt", { key: `${i}?` }, name), h("dd", { key: i }, value)])) : h("div", { class: "frame", key: "body" }, content(answer)));
 }
 
-const trace = (answer) => h("span", { class: "trace" }, h("small", null, "trace "), h("a", { href: link("trace", [answer.trace]), class: "mono" }, answer.trace));
+const trace = (answer) => h("span", { class: "trace" }, h("small", null, "trace "), h("a", { href: link("traces", [answer.trace]), class: "mono" }, answer.trace));
 
 function main(found) {
   if (found?.failed && !found.list) return h("section", { class: "card", key: "failed" }, empty("No contract", found.failed, "try"));
