@@ -101,6 +101,8 @@ LINES = {
     "run": "run greeter",
     "journey ls": "journey ls",
     "journey run": "journey run",
+    "journey runs": "journey runs",
+    "journey show": "journey show 1",
     "doctor": "doctor",
     "completion": "completion bash",
     "version": "version",

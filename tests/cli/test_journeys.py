@@ -161,4 +161,6 @@ def test_tab_knows_their_names(planted: Path, run: Callable[..., Any]) -> None:
     put(planted)
     done = run("completion", "words", "+journey", "+run", "+gr")
     assert done.out.split() == ["greets"]
-    assert run("completion", "words", "+journey", "+").out.split() == ["ls", "run"]
+    assert run("completion", "words", "+journey", "+").out.split() == [
+        *("ls", "run", "runs", "show")
+    ]

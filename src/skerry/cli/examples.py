@@ -102,6 +102,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "run": ("skerry run quotes.app:app", "skerry run app:app --port 0"),
     "doctor": ("skerry doctor",),
     "journey ls": ("skerry journey ls", "skerry journey ls --path shop.journeys --json"),
+    "journey runs": (
+        "skerry journey runs",
+        "skerry journey runs pay_tuition --failed --json | jq '.[].error.message'",
+    ),
+    "journey show": ("skerry journey show 1a207e679528dc85",),
     "journey run": (
         "skerry journey run",
         "skerry journey run pay_tuition --repeat 10",

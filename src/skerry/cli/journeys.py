@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import to_builtins
 
+from skerry.fleet.attendants import JOURNEYS
 from skerry.fleet.client import ControlError
 from skerry.journeys.declare import Journey
 from skerry.journeys.find import FOLDER, chosen, find
 
-from .output import Failed, duration, echo_json, fail, note, several, table
+from .collected import ask
+from .output import Failed, duration, echo_json, fail, note, paint, several, table
 from .place import control, fleet_file
 
 
 def ls(paths: list[str] | None, as_json: bool, file: str) -> int:
     """Show what journeys there are."""
     journeys = find(_places(paths, file))
+    known = {} if paths else _statuses(file)
     if as_json:
-        echo_json([_described(journey) for journey in journeys])
+        echo_json([_described(journey) | known.get(journey.name, {}) for journey in journeys])
         return 0
     rows = [
         [
@@ -28,12 +33,34 @@ def ls(paths: list[str] | None, as_json: bool, file: str) -> int:
             duration(one.within),
             one.owner or "-",
             ", ".join(dict.fromkeys(need.app for need in one.needs if need.app)) or "-",
+            *(_went(known.get(one.name)) if known else ()),
             one.summary,
         ]
         for one in journeys
     ]
-    table(["JOURNEY", "EVERY", "WITHIN", "OWNER", "APPS", ""], rows, ["EVERY", "WITHIN"])
+    went = ["RUNS", "OK", "P95", "LAST"] if known else []
+    heads = ["JOURNEY", "EVERY", "WITHIN", "OWNER", "APPS", *went, ""]
+    table(heads, rows, ["EVERY", "WITHIN", *went[:3]])
     return 0
+
+
+def _statuses(file: str) -> dict[str, dict[str, Any]]:
+    """How they go, by name, where the fleet's probe runs them; empty where none does."""
+    with suppress(Failed, ControlError):
+        for row in control(file).status()["attendants"]:
+            if row["id"] == JOURNEYS and row["state"] == "ready":
+                return {one["name"]: one for one in ask(row["url"], "/journeys")}
+    return {}
+
+
+def _went(status: dict[str, Any] | None) -> list[str]:
+    if status is None or status["last"] is None:
+        return ["-"] * 4
+    runs = status["runs"]
+    share = f"{100 * (runs - status['failed']) / runs:.4g} %"
+    p95 = "-" if status["p95"] is None else duration(status["p95"])
+    last = paint("ok", "green") if status["last"]["ok"] else paint("failed", "red")
+    return [str(runs), share, p95, last]
 
 
 def run(
@@ -83,14 +110,21 @@ def _places(paths: list[str] | None, file: str) -> list[str]:
     if paths:
         return paths
     try:
-        folder = fleet_file(file).parent / FOLDER
+        folder = _folder(fleet_file(file))
     except Failed:
         if file:
             raise
         folder = Path(FOLDER)
-    if not folder.is_dir():
+    if not folder.exists():
         fail(f"there is no folder {folder}: journeys are there, or where --path says")
     return [str(folder)]
+
+
+def _folder(fleet: Path) -> Path:
+    """Where ``[journeys]`` of a fleet file says."""
+    from skerry.spec import load
+
+    return load(fleet).journeys.path
 
 
 def _addresses(given: list[str] | tuple[str, ...]) -> dict[str, str]:

@@ -111,6 +111,23 @@ OBSERVE: dict[str, Verb] = {
         "show what journeys there are: acceptance tests across apps",
         (_IN, JSON, FILE),
     ),
+    "journey runs": Verb(
+        "journeyruns:runs",
+        "list what came of the probe's runs, newest first",
+        (
+            option("name", metavar="JOURNEY", nargs="?", default="", help="of this one; else all"),
+            switch("--failed", help="those that failed"),
+            option("--count", "-n", metavar="N", type=count, default=20, help="so many (20)"),
+            JSON,
+            FILE,
+        ),
+    ),
+    "journey show": Verb(
+        "journeyruns:show",
+        "draw one run: its steps, how long each took, and what failed",
+        (option("run", metavar="RUN", help="its id; skerry journey runs has them"), JSON, FILE),
+        "Exits with 1 when it has failed.",
+    ),
     "journey run": Verb(
         "journeys:run",
         "run journeys against the fleet, and show their steps",

@@ -34,6 +34,14 @@ class Archive:
         self._keep = keep
         self._marks: dict[str, dict[str, Mark]] = {}
 
+    def journeys(self) -> list[str]:
+        """The names of those of which runs are kept."""
+        try:
+            folders = [one for one in self.folder.iterdir() if one.is_dir()]
+        except OSError:
+            return []
+        return sorted(one.name for one in folders if self._ids(one.name))
+
     def shots(self, journey: str) -> Path:
         """Where the screenshots of a journey belong."""
         return self.folder / journey
