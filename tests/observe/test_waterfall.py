@@ -129,8 +129,13 @@ def test_clocks_may_be_a_little_apart_and_callers_give_up() -> None:
 def test_a_parent_that_never_came_is_named() -> None:
     found = drawn(one("2", "1", 0, 10), one("4", "3", 5, 10), one("5", "4", 6, 2))
     assert [(row.missing[-1:], row.depth) for row in found.rows] == [("1", 0), ("3", 0), ("", 1)]
-    told = digest(read(one("2", "1", 0, 10), one("4", "3", 5, 10)))
-    assert not told.whole
+
+
+def test_whether_a_trace_hangs_together() -> None:
+    outside = one("2", "1", 0, 10)  # called by somebody who sends no spans
+    assert digest(read(outside, one("3", "2", 5, 1))).whole
+    assert not digest(read(outside, one("4", "3", 5, 10))).whole
+    assert not digest(read(one("1", None, 0, 10), one("4", "3", 5, 1))).whole
 
 
 def test_events_links_and_processes_come_along() -> None:

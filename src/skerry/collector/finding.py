@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -42,6 +42,7 @@ class Found(Struct):
 
     since: float
     until: float
+    order: Order
     traces: list[Digest]
     more: bool
 
@@ -88,6 +89,7 @@ def get_digests(
     faster: Annotated[float, Ge(0), Le(1e8)] = 0,
     since: float | None = None,
     until: float | None = None,
+    lookback: Annotated[float, Gt(0), Le(1e8)] = _DAY,
     order: Order = "newest",
     limit: Annotated[int, Ge(1), Le(1000)] = 20,
 ) -> Found:
@@ -99,11 +101,12 @@ def get_digests(
         errors: only those in which something failed.
         where: attributes of spans, ``http.route=/pay and error``, as Zipkin has it.
         slower, faster: seconds that the longest of these spans takes at least, and at most.
-        since, until: seconds since 1970 between which they began; a day before, and now.
+        since, until: seconds since 1970 between which they began; ``until`` is now, if absent.
+        lookback: seconds between the two where ``since`` is absent.
         order: the slowest are those with the longest span.
     """
     end = time.time() if until is None else until
-    begin = end - _DAY if since is None else since
+    begin = max(0.0, end - lookback) if since is None else since
     if not 0 <= begin <= end < 1e11:
         raise BadRequest(detail="since and until are seconds since 1970, and since is not later.")
     asked = Query(
@@ -118,7 +121,7 @@ def get_digests(
     search = _Search(asked, int(faster * 1e6))
     look = search.newest if order == "newest" else search.slowest
     found = collector.read(look)
-    return Found(begin, end, found[:limit], len(found) > limit)
+    return Found(begin, end, order, found[:limit], len(found) > limit)
 
 
 class _Search:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from .model import NOTICE, Span, Trace
+from .skew import correct
 from .tree import Node, tree
 
 
@@ -37,7 +38,7 @@ class Digest(Struct):
         seconds: from the first begin of a span to the last end of one.
         errors: how many spans failed; ``trouble`` is what the innermost of them says.
         apps: who took part, those first who took the most time.
-        whole: whether its root is there.
+        whole: whether its spans hang together, below one that may have been called from elsewhere.
         clipped: whether something of it was cut off or dropped on the way in.
     """
 
@@ -62,6 +63,7 @@ class Digest(Struct):
 def digest(trace: Trace) -> Digest:
     """``trace``, which must not be empty, in one line."""
     top = tree(trace)
+    correct(top)
     nodes = list(top.walk())
     spans = [node.span for node in nodes if node.span is not None]
     known = [span for span in spans if span.timestamp]
@@ -71,6 +73,8 @@ def digest(trace: Trace) -> Digest:
         (node.span for node in top.children if node.span is not None),
         key=lambda span: span.timestamp or end,
     )
+    ids = {span.id for span in trace}
+    orphans = [one for one in spans if one.parent_id is not None and one.parent_id not in ids]
     wrong = [span for span in spans if "error" in span.tags]  # breadth first: the last is innermost
     found = Digest(
         trace_id=trace[0].trace_id,
@@ -82,7 +86,7 @@ def digest(trace: Trace) -> Digest:
         errors=len(wrong),
         trouble=trouble(wrong[-1]) if wrong else "",
         apps=shares((span, own_time(node)) for span, node in zip(spans, nodes, strict=True)),
-        whole=root.parent_id is None,
+        whole=not orphans or (top.span is None and len(top.children) == 1),
         clipped=any(NOTICE in span.tags for span in spans),
     )
     top.clear()

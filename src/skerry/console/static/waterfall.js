@@ -1,0 +1,420 @@
+// A trace as it went: rows of which only those in sight are elements, on a time line that zooms.
+
+import { get, lines } from "./api.js";
+import { h, render } from "./dom.js";
+import { exceptionOf } from "./exception.js";
+import { several } from "./format.js";
+import { dragged, drawMinimap } from "./minimap.js";
+import { amend, go, link, route } from "./router.js";
+import { swatch, took } from "./span.js";
+import { spanDetail } from "./spandetail.js";
+import { heightOf, LOG, logRow, SPAN, spanRow, WRONG, wrongRow } from "./spanrow.js";
+import { button, copy, empty, notice, search } from "./ui.js";
+import { update } from "./update.js";
+
+const BARE = { duration: 0, depth: 0, size: 1, own: 0, parent: -1, start: null, error: "" };
+const YOUNG = 15; // seconds since its end in which more of a trace may come
+const AGAIN = 2000; // milliseconds until it is asked for again
+const DEEPEST = 24;
+const SPARE = 400; // pixels above and below what is in sight
+
+let id = "";
+let trace = null;
+let failed = "";
+let stop = null;
+let timer = null;
+let before = new Map(); // links by span
+let after = new Map();
+let logs = new Map(); // lines by span
+let logged = 0;
+let items = []; // what stands below each other: spans, exceptions, lines
+let tops = []; // pixels above each of them, and of all
+let selected = null; // number of a row
+let panel = false;
+let zoom = [0, 1];
+let faint = null; // whether a row is not what is looked for
+let port = null;
+let canvas = null;
+const collapsed = new Set();
+const opened = new Set();
+const unfolded = new Set();
+
+// -- what is known -----------------------------------------------------------------------------
+
+function begin(wanted) {
+  if (wanted === id) return;
+  end();
+  id = wanted;
+  load(true);
+}
+
+export function end() {
+  stop?.abort();
+  clearTimeout(timer);
+  id = "";
+  trace = null;
+  failed = "";
+  selected = null;
+  logged = 0;
+  for (const one of [collapsed, opened, unfolded, before, after, logs]) one.clear();
+}
+
+async function load(first) {
+  stop?.abort();
+  stop = new AbortController();
+  const { signal } = stop;
+  try {
+    const found = await get(`/api/traces/${encodeURIComponent(id)}`, signal);
+    failed = "";
+    if (first || found.rows.length !== trace?.rows.length) take(found, first);
+    linked(signal);
+    said(signal);
+    const late = Date.now() / 1000 - found.began - found.duration / 1e6;
+    if (late < YOUNG) timer = setTimeout(() => load(false), AGAIN);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    failed = error.message;
+    if (first && error.status === 404) timer = setTimeout(() => load(true), AGAIN);
+  }
+  update();
+}
+
+function take(found, first) {
+  const held = trace && selected !== null ? trace.rows[selected].id : route.query.span;
+  found.rows.forEach((row, number) => {
+    for (const name in BARE) if (row[name] === undefined) row[name] = BARE[name];
+    row.number = number;
+    row.stacked = !!exceptionOf(row)?.stack;
+    if (row.attempt?.[1] && row.parent >= 0) found.rows[row.parent].retried = row.attempt[1];
+  });
+  // A caller that sends no spans here is nothing unusual; several beginnings are.
+  found.pieces = found.rows.some((row) => row.missing) && (!found.rows[0].missing || found.rows.filter((row) => !row.depth).length > 1);
+  trace = found;
+  if (!first) collapsed.clear();
+  const wrong = trace.rows.filter((row) => row.stacked);
+  if (first && wrong.length === 1) opened.add(wrong[0].number);
+  const at = trace.rows.findIndex((row) => row.id === held);
+  selected = at < 0 ? null : at;
+  panel = first ? selected !== null : panel;
+  arrange();
+  if (first && selected !== null) requestAnimationFrame(() => requestAnimationFrame(() => reveal(selected)));
+}
+
+function linked(signal) {
+  get(`/api/traces/${encodeURIComponent(id)}/links`, signal).then((found) => {
+    before = grouped(found.before);
+    after = grouped(found.after);
+    update();
+  }).catch(() => {});
+}
+
+function grouped(list) {
+  const found = new Map();
+  for (const one of list) found.set(one.span, [...(found.get(one.span) || []), one]);
+  return found;
+}
+
+/** The lines that were logged in it: of each span, and those that name none at its root. */
+function said(signal) {
+  const fresh = new Map();
+  let count = 0;
+  const known = new Set(trace.rows.map((row) => row.id));
+  lines(`/api/logs?trace=${encodeURIComponent(id)}&lines=2000`, (line) => {
+    if (line.trace !== trace.trace_id) return;
+    const span = known.has(line.span) ? line.span : trace.rows[0].id;
+    fresh.set(span, [...(fresh.get(span) || []), line]);
+    count += 1;
+  }, signal).then(() => {
+    logs = fresh;
+    logged = count;
+    arrange();
+    update();
+  }).catch(() => {});
+}
+
+// -- what is shown -----------------------------------------------------------------------------
+
+const showsLogs = () => route.query.logs !== "0" && logged > 0;
+const showsCritical = () => route.query.critical !== "0";
+
+function arrange() {
+  if (!trace) return;
+  items = [];
+  const withLogs = showsLogs();
+  for (let number = 0; number < trace.rows.length;) {
+    const row = trace.rows[number];
+    items.push({ row, kind: "span", height: SPAN });
+    if (row.stacked) {
+      const error = exceptionOf(row);
+      items.push({ row, kind: "wrong", error, height: opened.has(number) ? heightOf(error, unfolded.has(number)) : WRONG });
+    }
+    if (withLogs) (logs.get(row.id) || []).forEach((line, i) => items.push({ row, kind: "log", line, i, height: LOG }));
+    number += collapsed.has(number) ? row.size : 1;
+  }
+  tops = new Float64Array(items.length + 1);
+  items.forEach((item, i) => { tops[i + 1] = tops[i] + item.height; });
+}
+
+function firstAt(pixel) {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tops[middle + 1] <= pixel) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+function context() {
+  return {
+    zoom, selected, collapsed, opened, unfolded, before, after, faint, pieces: trace.pieces, deepest: DEEPEST, critical: showsCritical(),
+    select, flip, open, unfold, detail: (number) => { select(number); panel = true; update(); },
+  };
+}
+
+/** Only what is in sight, and as much above and below. */
+function draw() {
+  if (!port || !trace) return;
+  const [sheet] = port.children;
+  sheet.style.height = `${tops[items.length]}px`;
+  const first = firstAt(Math.max(0, port.scrollTop - SPARE));
+  const last = Math.min(items.length, firstAt(port.scrollTop + port.clientHeight + SPARE) + 1);
+  const shown = context();
+  const [window] = sheet.children;
+  window.style.transform = `translateY(${tops[first] || 0}px)`;
+  render(window, items.slice(first, last).map((item) => {
+    if (item.kind === "span") return spanRow(item.row, shown);
+    return item.kind === "wrong" ? wrongRow(item.row, item.error, shown) : logRow(item.row, item.line, item.i, shown);
+  }));
+}
+
+function mount(el) {
+  port = el;
+  const watcher = new ResizeObserver(draw);
+  el.addEventListener("scroll", draw, { passive: true });
+  watcher.observe(el);
+  draw();
+  return () => { watcher.disconnect(); port = null; };
+}
+
+function mountMinimap(el) {
+  canvas = el;
+  const again = () => trace && drawMinimap(el, trace, colours(el));
+  const watcher = new ResizeObserver(again);
+  watcher.observe(el);
+  addEventListener("skerry-theme", again);
+  dragged(el.parentElement, (from, to) => {
+    const shown = el.parentElement.querySelector(".selection");
+    shown.hidden = from === null || from === undefined;
+    if (!shown.hidden) { shown.style.left = `${from * 100}%`; shown.style.width = `${(to - from) * 100}%`; }
+  }, (from, to) => (from === null ? fit() : zoomTo(from * trace.duration, to * trace.duration)));
+  return () => { watcher.disconnect(); removeEventListener("skerry-theme", again); canvas = null; };
+}
+
+function colours(el) {
+  const probe = document.createElement("i");
+  el.parentElement.append(probe);
+  const read = (name) => { probe.className = name; return getComputedStyle(probe).backgroundColor; };
+  const found = { hues: Array.from({ length: 12 }, (_, i) => read(`probe hue-${i}`)), bad: read("probe bad") };
+  probe.remove();
+  return found;
+}
+
+// -- what people do ----------------------------------------------------------------------------
+
+let later = null;
+
+/** The address is changed when things have settled: browsers allow it only so often. */
+function remember(changes) {
+  clearTimeout(later);
+  const asked = id;
+  later = setTimeout(() => { if (id === asked) amend(changes); }, 150);
+}
+
+function changed() {
+  arrange();
+  update();
+}
+
+function select(number) {
+  selected = number;
+  remember({ span: trace.rows[number].id });
+  update();
+}
+
+function flip(number) {
+  if (!collapsed.delete(number)) collapsed.add(number);
+  changed();
+}
+
+function open(number) {
+  if (!opened.delete(number)) opened.add(number);
+  changed();
+}
+
+function unfold(number) {
+  if (!unfolded.delete(number)) unfolded.add(number);
+  changed();
+}
+
+function zoomTo(from, to) {
+  const least = 1;
+  const middle = (from + to) / 2;
+  const half = Math.max(least, to - from) / 2;
+  amend({ zoom: `${Math.round(Math.max(0, middle - half))}-${Math.round(Math.min(trace.duration, middle + half))}` });
+}
+
+const fit = () => amend({ zoom: "" });
+
+function zoomed() {
+  const whole = [0, Math.max(1, trace.duration)];
+  const [from, to] = (route.query.zoom || "").split("-").map(Number);
+  return to > from && from >= 0 && to <= whole[1] ? [from, to] : whole;
+}
+
+function reveal(number) {
+  for (let above = trace.rows[number].parent, hidden = false; above >= 0; above = trace.rows[above].parent) {
+    hidden = collapsed.delete(above) || hidden;
+    if (hidden) arrange();
+  }
+  const at = items.findIndex((item) => item.kind === "span" && item.row.number === number);
+  if (!port || at < 0) return;
+  if (tops[at] < port.scrollTop) port.scrollTop = tops[at] - SPAN;
+  else if (tops[at + 1] > port.scrollTop + port.clientHeight) port.scrollTop = tops[at + 1] - port.clientHeight + 2 * SPAN;
+  draw();
+}
+
+function step(by) {
+  return () => {
+    const rows = items.filter((item) => item.kind === "span").map((item) => item.row.number);
+    if (!rows.length) return;
+    const at = rows.indexOf(selected);
+    const next = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.max(0, Math.min(rows.length - 1, at + by))];
+    select(next);
+    reveal(next);
+  };
+}
+
+function nextError() {
+  const wrong = trace.rows.filter((row) => row.error);
+  if (!wrong.length) return;
+  const next = wrong.find((row) => row.number > (selected ?? -1)) || wrong[0];
+  if (next.stacked) { opened.add(next.number); arrange(); }
+  select(next.number);
+  reveal(next.number);
+}
+
+function narrower() {
+  const row = trace.rows[selected];
+  if (!row) return;
+  if (row.size > 1 && !collapsed.has(selected)) flip(selected);
+  else if (row.parent >= 0) { select(row.parent); reveal(row.parent); }
+}
+
+function wider() {
+  const row = trace.rows[selected];
+  if (!row) return;
+  if (collapsed.has(selected)) flip(selected);
+  else if (row.size > 1) step(1)();
+}
+
+function leaveSpan() {
+  if (panel) { panel = false; update(); } else if (route.query.zoom) fit(); else go(link("traces"));
+}
+
+// -- the page ----------------------------------------------------------------------------------
+
+function headline() {
+  const root = trace.rows.find((row) => row.depth === 0 && !row.missing) || trace.rows[0];
+  const wrong = trace.errors;
+  return h("div", { class: "headline", key: "headline" },
+    h("a", { class: "button quiet square back", href: link("traces"), title: "All traces", "aria-label": "All traces" }, "←"),
+    h("h1", null, h("span", { class: "root-app" }, swatch(root.app), root.app || "?"), " ", h("span", { class: "root-name" }, root.name)),
+    h("p", null, h("strong", null, took(trace.duration)), ` · ${several(trace.rows.length, "span")} · ${several(trace.apps.length, "app")}`, wrong > 0 && [" · ", h("button", { type: "button", class: "plain fault", onclick: nextError, title: "The next one (e)" }, several(wrong, "error"))], ` · ${new Date(trace.began * 1000).toLocaleString("en-GB")}`),
+    h("button", { type: "button", class: "button quiet small mono id", title: "Copy the id", onclick: () => copy(trace.trace_id) }, trace.trace_id));
+}
+
+function legend() {
+  const whole = trace.apps.reduce((sum, one) => sum + one.seconds, 0) || 1;
+  return h("div", { class: "legend" }, trace.apps.map((one) => h("button", { key: one.app, type: "button", class: `entry ${route.query.app === one.app ? "on" : ""}`, title: `${several(one.spans, "span")}, ${took(one.seconds * 1e6)} of its own`, "aria-pressed": String(route.query.app === one.app), onclick: () => amend({ app: route.query.app === one.app ? "" : one.app }) },
+    swatch(one.app), one.app || "?", h("small", null, `${Math.round((100 * one.seconds) / whole)} %`), one.errors > 0 && h("span", { class: "badge bad" }, one.errors))));
+}
+
+function notes() {
+  const { rows } = trace;
+  const clipped = rows.filter((row) => row.notice);
+  const skewed = new Set(rows.filter((row) => row.skew).map((row) => row.app));
+  const orphans = rows.filter((row) => row.missing).length;
+  return [
+    failed && notice(failed),
+    clipped.length > 0 && h("div", { class: "notice warn", key: "clipped" }, h("strong", null, "Not all of it is here. "), clipped[0].notice, clipped.length > 1 && ` (and ${several(clipped.length - 1, "more span")})`),
+    skewed.size > 0 && h("div", { class: "notice info", key: "skew" }, `Clocks did not agree: spans of ${[...skewed].join(", ")} were moved to fit the calls they answer.`),
+    trace.pieces && h("div", { class: "notice info", key: "orphans" }, `The trace is in pieces: the parent of ${several(orphans, "span")} was lost, has not come yet, or is of somebody who sends no spans here.`),
+  ];
+}
+
+function ruler() {
+  const marks = [0, 0.25, 0.5, 0.75, 1];
+  return h("div", { class: "ruler" }, h("div", { class: "tree" }, "Span"),
+    h("div", { class: "lane" }, marks.map((share) => h("span", { key: share, class: share === 1 ? "last" : share ? "middle" : "", style: { left: `${share * 100}%` } }, took(zoom[0] + share * (zoom[1] - zoom[0]))))));
+}
+
+function minimap() {
+  const part = [zoom[0] / Math.max(1, trace.duration), zoom[1] / Math.max(1, trace.duration)];
+  const whole = part[0] <= 0 && part[1] >= 1;
+  return h("div", { class: "minimap", key: "minimap", title: "Drag to zoom; f shows all again" },
+    h("canvas", { mount: mountMinimap, role: "img", "aria-label": "The whole trace" }),
+    !whole && h("i", { class: "veil-of", key: "a", style: { left: "0", width: `${part[0] * 100}%` } }), !whole && h("i", { class: "veil-of", key: "b", style: { left: `${part[1] * 100}%`, right: "0" } }),
+    h("i", { class: "selection", key: "selection", own: true, hidden: true }));
+}
+
+function switches() {
+  return h("div", { class: "switches" },
+    search(route.query.q || "", (text) => amend({ q: text }), { placeholder: "Find in this trace" }),
+    h("button", { type: "button", class: "button small", "aria-pressed": String(showsCritical()), title: "What the end waited for (c)", onclick: critical }, "Critical path"),
+    h("button", { type: "button", class: "button small", "aria-pressed": String(showsLogs()), disabled: !logged, title: logged ? "Lines that were logged in it (o)" : "No line of the fleet’s logs carries its id", onclick: flipLogs }, "Logs", h("span", { class: "badge" }, logged)),
+    zoom[1] - zoom[0] < trace.duration && button("Fit", fit, { kind: "small", title: "f", key: "fit" }),
+    h("a", { class: "button small quiet", href: link("logs", [], { q: trace.trace_id }) }, "In the logs"));
+}
+
+const critical = () => amend({ critical: showsCritical() ? "0" : "" });
+const flipLogs = () => { amend({ logs: showsLogs() ? "0" : "" }); changed(); };
+
+/** Whether a row is none of those that are looked for; null where nothing is. */
+function unlike({ q = "", app = "" }) {
+  if (!q && !app) return null;
+  const wanted = q.toLowerCase();
+  const has = (row) => `${row.app} ${row.name} ${row.error} ${row.id}`.toLowerCase().includes(wanted) || Object.entries(row.tags || {}).some(([name, value]) => `${name}=${value}`.toLowerCase().includes(wanted));
+  return (row) => (app && row.app !== app) || (wanted && !has(row));
+}
+
+let drawn = ""; // for which address the rows are arranged
+
+export function view() {
+  const [wanted] = route.parts;
+  begin(wanted.toLowerCase());
+  if (!trace) return failed ? [h("div", { class: "headline", key: "headline" }, h("a", { class: "button quiet square back", href: link("traces"), "aria-label": "All traces" }, "←"), h("h1", null, "Trace")), h("section", { class: "card", key: "none" }, empty("This trace is not here", failed, "traces", h("a", { class: "button", href: link("traces") }, "Search traces")))] : h("div", { class: "loading", key: "loading" }, "Reading the trace…");
+  zoom = zoomed();
+  faint = unlike(route.query);
+  const address = `${showsLogs()}`;
+  if (address !== drawn) { drawn = address; arrange(); }
+  requestAnimationFrame(draw);
+  const row = panel && selected !== null ? trace.rows[selected] : null;
+  return [
+    headline(), notes(),
+    h("div", { class: `fall ${row ? "with-detail" : ""}`, key: "fall" },
+      h("section", { class: "card flush rows", key: "rows" }, minimap(), switches(), legend(), ruler(),
+        h("div", { class: "port", key: "port", tabindex: "0", role: "treegrid", "aria-label": `Spans of ${trace.rows[0].app} ${trace.rows[0].name}`, "aria-rowcount": trace.rows.length, mount }, h("div", { class: "sheet" }, h("div", { class: "window", own: true })))),
+      row && spanDetail(row, trace, { before, after, unfolded, unfold, close: () => { panel = false; update(); } })),
+  ];
+}
+
+const ready = (doing) => () => (trace ? void doing() : false);
+
+export const keys = {
+  j: ready(() => step(1)()), k: ready(() => step(-1)()), ArrowDown: ready(() => step(1)()), ArrowUp: ready(() => step(-1)()),
+  h: ready(narrower), ArrowLeft: ready(narrower), l: ready(wider), ArrowRight: ready(wider),
+  Enter: ready(() => { if (selected === null) step(1)(); panel = !panel; update(); }),
+  e: ready(nextError), f: ready(fit), c: ready(critical), o: ready(() => logged && flipLogs()), r: ready(() => load(false)),
+  z: ready(() => { const row = trace.rows[selected]; if (row?.duration) zoomTo(row.start - row.duration * 0.05, row.start + row.duration * 1.05); }),
+  Escape: leaveSpan,
+};
