@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
 from annotated_types import Ge, Le
 
 from skerry.app.declare import Routes
+from skerry.core.clock import system
 from skerry.core.errors import Problem
 from skerry.core.instance import Address
 from skerry.core.wire import Response
@@ -31,10 +32,19 @@ PROBE = "journeys"
 Limit = Annotated[int, Ge(1), Le(10_000)]
 _SHOWN = 100  # runs in a history
 _SETTLED = 3.0  # seconds after which all of a trace has come
+_AGAIN = 10.0  # seconds between two looks at what a journey leads through
 
 
 class ProbeAway(Problem, status=503, type="urn:problem-type:probe-away"):
     """No probe runs the journeys of this fleet, or it does not answer."""
+
+
+class _Crossed(NamedTuple):
+    """Through which apps a run has led, and until when nobody need look again."""
+
+    trace: str
+    until: float
+    apps: list[str]
 
 
 class Journeys:
@@ -48,7 +58,7 @@ class Journeys:
         self._desk = desk
         self._declared = Declared()
         self._probes: dict[str, Upstream] = {}
-        self._crossed: dict[str, tuple[str, list[str]]] = {}
+        self._crossed: dict[str, _Crossed] = {}
         self._histories: dict[str, tuple[str, list[dict[str, Any]]]] = {}
         self._offer(desk)
 
@@ -141,20 +151,21 @@ class Journeys:
     async def _crosses(self, journey: dict[str, Any]) -> list[str]:
         """The apps that its last good run led through, in the order in which it came to them;
         until there is one those that it asks for."""
-        last, name = journey["last"], journey["name"]
+        name = journey["name"]
         asked_for: list[str] = journey["apps"]
-        seen, apps = self._crossed.get(name, ("", asked_for))
-        if last is None or not last["ok"] or last["trace"] == seen or not _is_settled(last):
-            return apps
+        seen = self._crossed.get(name, _Crossed("", 0.0, asked_for))
+        good = [run for run in journey["recent"] if run["ok"] and _is_settled(run)]
+        if not good or good[-1]["trace"] == seen.trace or system.now() < seen.until:
+            return seen.apps
+        newest = good[-1]["trace"]
         try:
-            path = f"/api/v2/trace/{last['trace']}"
-            trace = msgspec.json.decode(await self._desk.collector.read(path))
+            trace = msgspec.json.decode(await self._desk.collector.read(f"/api/v2/trace/{newest}"))
         except Problem:  # there is no collector, or it has forgotten
-            return apps
+            return seen.apps
         spans = sorted(trace, key=lambda span: span.get("timestamp", 0))
         services = (span.get("localEndpoint", {}).get("serviceName", "") for span in spans)
         found = [app for app in dict.fromkeys(services) if app and app != PROBE]
-        self._crossed[name] = last["trace"], found
+        self._crossed[name] = _Crossed(newest, system.now() + _AGAIN, found)
         return found
 
     async def _promises(self) -> dict[str, dict[str, Any]]:

@@ -107,7 +107,7 @@ class Archive:
 
 
 def _mark(run: Result | None) -> Mark | None:
-    return None if run is None else Mark(run.run, run.started, run.duration, run.ok)
+    return None if run is None else Mark(run.run, run.trace, run.started, run.duration, run.ok)
 
 
 class Lead:

@@ -61,6 +61,7 @@ class Mark(Struct, frozen=True):
     """What a list of runs shows of one; see ``Result``."""
 
     run: str
+    trace: str
     started: datetime
     duration: float
     ok: bool
