@@ -256,6 +256,26 @@ def test_messages_join_their_publisher_and_who_handles_them(store: Store) -> Non
     assert edges == [("bank", "ledger", "payments", 1, 0)]
 
 
+def test_a_publisher_that_comes_after_its_event_was_counted_is_known_then(store: Store) -> None:
+    """A request may end long after who handles its event, and totals are asked for at any time."""
+
+    def counted(*spans: Span) -> Any:
+        store.add(spans)
+        store.count(everything=True)
+        return totals(store)[2]
+
+    times = {"timestamp": TODAY * 1000, "duration": 1000}
+    where = {"messaging.destination.name": "payments.settled"}
+    (effect,) = read(span("b", "3", service="mail", kind="CONSUMER", tags=where, **times))
+    before, cause, after = read(*(span("c", id, service="ledger", **times) for id in "892"))
+    effect.more = More(links=[Link(cause.trace_id, cause.id)])
+    edge = [("ledger", "mail", "payments.settled", 1, 0)]
+    assert counted(effect) == []
+    assert counted(before) == []  # the trace, but not the span
+    assert counted(cause) == edge
+    assert counted(after) == edge
+
+
 def test_durations_of_edges_are_the_callers(store: Store) -> None:
     spans = call("a")
     spans[1]["duration"] = 9_000

@@ -19,6 +19,8 @@ from .traces import Traces
 _PER_SECOND = 2_000
 """Spans of one trace that are waited for, or counted again, in a second."""
 
+_SOUGHT = 10_000  # traces that are linked to and have not come
+
 
 class Counting:
     """Which traces the totals do not have yet, or not all of.
@@ -36,6 +38,8 @@ class Counting:
         self.totals = Totals()
         self.marks: dict[int, int] = {}
         self._due: dict[int, None] = {}
+        self._sought: dict[int, set[int]] = {}  # traces that some link to which are counted
+        self._unknown: set[int] = set()
 
     @property
     def waiting(self) -> int:
@@ -50,9 +54,12 @@ class Counting:
                 self.later(entry)
 
     def later(self, entry: Entry) -> None:
-        """More spans of a trace have come."""
-        entry.dirty = entry.dirty or time.monotonic()
-        self._due[entry.low] = None
+        """More spans of a trace have come, and so for those that link to it."""
+        entries = self._traces.memory.entries
+        for low in (entry.low, *self._sought.pop(entry.low, ())):  # who published may be known now
+            if low in entries:
+                entries[low].dirty = entries[low].dirty or time.monotonic()
+                self._due[low] = None
 
     def forget(self, entries: Iterable[Entry]) -> None:
         """Traces that are given up; what they added so far stays."""
@@ -83,7 +90,9 @@ class Counting:
         before = entry.samples
         if before is None:
             before = self._samples(entry.parts[: entry.summed])
+        self._unknown.clear()
         samples = self._samples(entry.parts)
+        self._seek(entry)
         with self._traces.lock:
             if samples != before:
                 write = self._traces.file.write
@@ -92,6 +101,14 @@ class Counting:
             entry.samples = samples
             entry.summed = len(entry.parts)
         self.marks[entry.low] = entry.summed - entry.adopted
+
+    def _seek(self, entry: Entry) -> None:
+        """Count a trace again when what it links to comes: a request may end after who handles
+        its event."""
+        for low in self._unknown:
+            self._sought.setdefault(low, set()).add(entry.low)
+        while len(self._sought) > _SOUGHT:
+            del self._sought[next(iter(self._sought))]
 
     def _samples(self, parts: Iterable[bytes]) -> Sequence[Sample]:
         spans = [span for part in parts for span in unpack(part)]
@@ -107,4 +124,5 @@ class Counting:
         for span in self._traces.fetch(low, Reader(self._traces.file.write)):
             if span.id == span_id:
                 return span.service
+        self._unknown.add(low)
         return None
