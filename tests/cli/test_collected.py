@@ -92,10 +92,21 @@ def test_traces_are_found(run: Callable[..., Any], url: str) -> None:
     assert "post /payments" in found[0] and "120ms" in found[0]
     assert found[0].endswith("ledger, payments")
     data = json.loads(run("trace", "ls", "--collector", url, "--json", "-n", "1").out)
-    assert data[0]["apps"] == ["ledger", "payments"] and data[0]["seconds"] == 0.12
+    assert {share["app"]: share["errors"] for share in data[0]["apps"]} == {
+        "ledger": 1,
+        "payments": 2,
+    }
+    assert data[0]["seconds"] == 0.12
+    slowest = json.loads(run("trace", "ls", "--collector", url, "--json", "--slowest").out)
+    assert len(slowest) == 15
     where = ("--where", "http.response.status_code=500")
     assert len(run("trace", "ls", "--collector", url, *where).out.splitlines()) == 16
-    for nothing in (("--app", "nobody"), ("--slower", "1s"), ("--where", "x=y")):
+    for nothing in (
+        ("--app", "nobody"),
+        ("--slower", "1s"),
+        ("--faster", "1ms"),
+        ("--where", "x=y"),
+    ):
         done = run("trace", "ls", "--collector", url, *nothing)
         assert done.out == "" and "no trace is like that" in done.err
 
@@ -111,6 +122,12 @@ def test_a_trace_is_drawn(run: Callable[..., Any], url: str) -> None:
         in run("trace", "show", TRACE, "--collector", url, "--attributes").out
     )
     assert len(json.loads(run("trace", "show", TRACE, "--collector", url, "--json").out)) == 3
+    drawn = json.loads(run("trace", "show", TRACE, "--collector", url, "--json", "--drawn").out)
+    assert [row["app"] for row in drawn["rows"]] == ["payments", "payments", "ledger"]
+    assert drawn["rows"][2]["critical"] == [[40_000, 90_000]]
+    assert run("trace", "links", TRACE, "--collector", url).err.startswith("it is linked to no")
+    links = json.loads(run("trace", "links", TRACE, "--collector", url, "--json").out)
+    assert links == {"before": [], "after": []}
     done = run("trace", "show", "abc", "--collector", url)
     assert done.status == 1 and "No trace 0000000000000abc is kept" in done.err
 

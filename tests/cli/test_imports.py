@@ -70,6 +70,7 @@ LINES = {
     "call": "call greeter.greet",
     "trace ls": "trace ls",
     "trace show": "trace show 1",
+    "trace links": "trace links 1",
     "errors ls": "errors ls",
     "errors show": "errors show 1",
     "errors resolve": "errors resolve 1",

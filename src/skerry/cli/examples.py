@@ -6,12 +6,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "trace ls": (
         "skerry trace ls --app payments --errors",
         "skerry trace ls --slower 200ms --since 1h",
+        "skerry trace ls --slowest --app quotes",
         "skerry trace ls --where http.response.status_code=503 --json",
     ),
     "trace show": (
         "skerry trace show 4bf92f3577b34da6a3ce929d0e0e4736",
         "skerry trace show 4bf92f3577b34da6a3ce929d0e0e4736 --attributes",
     ),
+    "trace links": ("skerry trace links 4bf92f3577b34da6a3ce929d0e0e4736",),
     "errors ls": ("skerry errors ls", "skerry errors ls --app payments --state regressed"),
     "errors show": ("skerry errors show f4b8ad",),
     "errors resolve": ("skerry errors resolve f4b8ad --next-release",),

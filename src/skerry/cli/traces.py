@@ -5,12 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import Any
 
 from .collected import ask, collector
 from .output import age, coloured, duration, echo_json, fail, note, paint, several, table
-
-_DAY_MS = 86_400_000
 
 
 def ls(
@@ -18,27 +15,29 @@ def ls(
     name: str,
     errors: bool,
     slower: str,
+    faster: str,
     where: list[str] | None,
     since: str,
+    slowest: bool,
     count: int,
     as_json: bool,
     url: str,
     file: str,
 ) -> int:
     """List traces, newest first."""
-    place = collector(url, file)
-    terms = [*(where or []), *(["error"] if errors else [])]
-    traces = ask(
-        place,
-        "/api/v2/traces",
-        serviceName=app,
-        spanName=name,
-        annotationQuery=" and ".join(terms),
-        minDuration=int(seconds_of(slower) * 1e6) if slower else None,
-        lookback=int(seconds_of(since) * 1000) if since else _DAY_MS,
+    found = ask(
+        collector(url, file),
+        "/api/skerry/traces",
+        app=app,
+        name=name,
+        errors="true" if errors else "",
+        where=" and ".join(where or []),
+        slower=seconds_of(slower) if slower else "",
+        faster=seconds_of(faster) if faster else "",
+        lookback=seconds_of(since) if since else "",
+        order="slowest" if slowest else "",
         limit=count,
-    )
-    found = [summary(trace) for trace in traces]
+    )["traces"]
     if as_json:
         echo_json(found)
         return 0
@@ -57,7 +56,7 @@ def ls(
                 duration(row["seconds"]),
                 str(row["spans"]),
                 str(len(row["apps"])),
-                ", ".join(row["failed"]),
+                ", ".join(sorted(share["app"] for share in row["apps"] if share.get("errors"))),
             ]
             for row in found
         ],
@@ -67,39 +66,23 @@ def ls(
     return 0
 
 
-def summary(trace: list[dict[str, Any]]) -> dict[str, Any]:
-    """A trace in one line: what it was, how long it took, who took part, who failed."""
-    known = [span for span in trace if span.get("timestamp")]
-    ids = {span["id"] for span in trace}
-    roots = [span for span in known if span.get("parentId") not in ids] or known or trace
-    root = min(roots, key=lambda span: span.get("timestamp", 0))
-    begin = min((span["timestamp"] for span in known), default=0)
-    end = max((span["timestamp"] + span.get("duration", 0) for span in known), default=0)
-    return {
-        "trace_id": trace[0]["traceId"],
-        "began": begin / 1e6,
-        "app": _service(root),
-        "name": root.get("name", ""),
-        "seconds": (end - begin) / 1e6,
-        "spans": len(trace),
-        "apps": sorted({_service(span) for span in trace} - {""}),
-        "failed": sorted({_service(s) for s in trace if "error" in s.get("tags", {})} - {""}),
-    }
-
-
-def show(id: str, attributes: bool, as_json: bool, url: str, file: str) -> int:
+def show(id: str, attributes: bool, drawn: bool, as_json: bool, url: str, file: str) -> int:
     """Draw one trace."""
     spans = ask(collector(url, file), f"/api/skerry/traces/{id}")
-    if as_json:
+    if as_json and not drawn:
         echo_json(spans)
         return 0
     import msgspec
 
     from skerry.observe.model import Span
+    from skerry.observe.waterfall import waterfall
 
     from .waterfall import lines, rows
 
     trace = msgspec.convert(spans, list[Span])
+    if as_json:
+        echo_json(msgspec.to_builtins(waterfall(trace)))
+        return 0
     found = rows(trace)
     apps = len({row.service for row in found})
     whole = max((row.offset or 0) + (row.seconds or 0) for row in found)
@@ -111,13 +94,38 @@ def show(id: str, attributes: bool, as_json: bool, url: str, file: str) -> int:
     for row, line in zip(found, lines(found, width, coloured(sys.stdout)), strict=True):
         print(line.rstrip())
         if attributes:
-            for key, value in sorted(row.span.tags.items()):
+            for key, value in sorted(row.tags.items()):
                 print(paint(f"    {key} = {value}", "dim"))
     return 0
 
 
-def _service(span: dict[str, Any]) -> str:
-    return str(span.get("localEndpoint", {}).get("serviceName", ""))
+def links(id: str, as_json: bool, url: str, file: str) -> int:
+    """List the traces that one comes from, and those that come from it."""
+    found = ask(collector(url, file), f"/api/skerry/traces/{id}/links")
+    if as_json:
+        echo_json(found)
+        return 0
+    sides = [("comes from", one) for one in found["before"]]
+    sides += [("led to", one) for one in found["after"]]
+    if not sides:
+        note("it is linked to no other trace")
+        return 0
+    table(
+        ("", "TRACE", "APP", "WHAT", "TOOK", "FAILED"),
+        [
+            [
+                side,
+                one["trace_id"],
+                one["app"],
+                one["name"] if one["trace"] else "(not kept)",
+                duration(one["trace"]["seconds"]) if one["trace"] else "",
+                "yes" if one["trace"] and one["trace"]["errors"] else "",
+            ]
+            for side, one in sides
+        ],
+        right=("TOOK",),
+    )
+    return 0
 
 
 _UNITS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -25,6 +25,7 @@ OBSERVE: dict[str, Verb] = {
             option("--name", metavar="NAME", default="", help="with a span of this name"),
             switch("--errors", help="in which something failed"),
             option("--slower", metavar="TIME", default="", help="with a span of at least 200ms"),
+            option("--faster", metavar="TIME", default="", help="with no span of more than 1s"),
             option(
                 "--where",
                 metavar="KEY[=VALUE]",
@@ -32,6 +33,7 @@ OBSERVE: dict[str, Verb] = {
                 help="with a span that has this attribute; all of them, if several",
             ),
             option("--since", metavar="TIME", default="", help="of the last 2h; else a day"),
+            switch("--slowest", help="the slowest first, instead of the newest"),
             option("--count", "-n", metavar="N", type=count, default=20, help="so many (20)"),
             JSON,
             _COLLECTOR,
@@ -44,10 +46,16 @@ OBSERVE: dict[str, Verb] = {
         (
             option("id", metavar="TRACE", help="its id"),
             switch("--attributes", "-a", help="with all that its spans say"),
+            switch("--drawn", help="with --json: its rows as the console draws them"),
             JSON,
             _COLLECTOR,
             FILE,
         ),
+    ),
+    "trace links": Verb(
+        "traces:links",
+        "list what a request came from, and what was handled because of it",
+        (option("id", metavar="TRACE", help="its id"), JSON, _COLLECTOR, FILE),
     ),
     "errors ls": Verb(
         "errors:ls",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from skerry.observe.model import CLIENT, CONSUMER, PRODUCER, Span, Trace
-from skerry.observe.tree import Node, tree
+from skerry.observe.model import CLIENT, CONSUMER, PRODUCER, Trace
+from skerry.observe.waterfall import Row as Drawn
+from skerry.observe.waterfall import waterfall
 
 from .output import COLOURED_IN_TURN, duration, tint
 
@@ -20,7 +21,7 @@ class Row:
     """One span in its place.
 
     Attributes:
-        label: its name, indented by its depth.
+        label: its name, indented by its depth; which attempt it is, where it is one of several.
         offset, seconds: of the trace's beginning, and how long; None where nobody said.
         trouble: what went wrong; empty for nothing.
     """
@@ -30,44 +31,23 @@ class Row:
     offset: float | None
     seconds: float | None
     trouble: str
-    span: Span
+    tags: dict[str, str]
 
 
 def rows(trace: Trace) -> list[Row]:
     """The spans of a trace, parents before their children."""
-    begin = min((span.timestamp for span in trace if span.timestamp), default=0)
-    return [_row(node, depth, begin) for node, depth in _walk(tree(trace))]
+    return [_row(row) for row in waterfall(trace).rows]
 
 
-def _walk(root: Node) -> Iterator[tuple[Node, int]]:
-    waiting = [(root, 0)] if root.span is not None else [(c, 0) for c in reversed(root.children)]
-    while waiting:
-        node, depth = waiting.pop()
-        yield node, depth
-        waiting += [(child, depth + 1) for child in reversed(node.children)]
-
-
-def _row(node: Node, depth: int, begin: int) -> Row:
-    span = node.span
-    assert span is not None
-    name = (span.name or "?")[:_LONGEST_NAME]
-    label = "  " * depth + _KINDS.get(span.kind or "", "") + name
-    offset = (span.timestamp - begin) / 1e6 if span.timestamp else None
-    seconds = span.duration / 1e6 if span.duration else None
-    return Row(span.service or "?", label, offset, seconds, trouble(span), span)
-
-
-def trouble(span: Span) -> str:
-    """What went wrong in a span; empty for nothing."""
-    for event in reversed(span.more.events if span.more is not None else ()):
-        if event.name == "exception":
-            attributes = event.attributes
-            kind = attributes.get("exception.type", "exception")
-            return ": ".join(filter(None, (kind, attributes.get("exception.message", ""))))
-    said = span.tags.get("error")
-    if said is None:
-        return ""
-    return said if said not in ("", "true") else span.tags.get("error.type", "error")
+def _row(row: Drawn) -> Row:
+    name = (row.name or "?")[:_LONGEST_NAME]
+    if row.attempt is not None:
+        number, several = row.attempt
+        name += f" {number}/{several}" if several else f" attempt {number}"
+    label = "  " * row.depth + _KINDS.get(row.kind, "") + name
+    offset = None if row.start is None else row.start / 1e6
+    seconds = row.duration / 1e6 if row.duration else None
+    return Row(row.app or "?", label, offset, seconds, row.error, row.tags)
 
 
 def lines(found: list[Row], width: int, colour: bool) -> Iterator[str]:
