@@ -27,6 +27,22 @@ def result(run: str, ok: bool = True, shot: Path | None = None) -> Result:
     )
 
 
+def test_in_short_each_is_read_once(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, keep=3)
+    assert (archive.marks("pay"), archive.journeys()) == ([], [])
+    for number in range(4):
+        archive.add(result(f"{number:016x}", ok=number != 2))
+    marks = archive.marks("pay")
+    assert [(mark.run, mark.ok) for mark in marks] == [
+        (f"{number:016x}", number != 2) for number in (3, 2, 1)
+    ]
+    assert archive.journeys() == ["pay"]
+    (tmp_path / "pay" / f"{3:016x}.json").write_text("not read again")
+    (tmp_path / "pay" / f"{2:016x}.json").unlink()
+    (tmp_path / "pay" / f"{4:016x}.json").write_text("no run at all")
+    assert archive.marks("pay") == [marks[0], marks[2]]
+
+
 def test_newest_first_and_the_oldest_go(tmp_path: Path) -> None:
     archive = Archive(tmp_path, keep=3)
     for number in range(5):

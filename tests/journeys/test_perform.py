@@ -27,10 +27,11 @@ from skerry.core.context import Trace
 from skerry.journeys import spans
 from skerry.journeys.model import Result, StepResult
 from skerry.journeys.perform import perform
-from skerry.journeys.place import Place
+from skerry.journeys.place import Place, reach
 from skerry.journeys.spans import Spanned
+from skerry.telemetry.metrics import Metrics
 
-from .support import Order, Shop
+from .support import Order, Shop, served
 
 
 class ShopClient(Client):
@@ -419,3 +420,29 @@ async def test_the_runners_context_is_not_the_journeys(place: Place) -> None:
     await perform(look, place)
     assert seen[0].baggage == {"synthetic": "look"}
     assert seen[0].criticality == "normal"
+
+
+async def test_calls_are_spans_below_the_steps_that_make_them(shop: Shop) -> None:
+    """A trace is fresh for its first span only, which is the run's own."""
+
+    @journey
+    async def buy(shop: DynamicClient) -> None:
+        with step("order"):
+            await shop.create_order({"what": "tea"})
+
+    metrics = Metrics()
+    metrics.tracer.on = True
+    spans.record_with(spans.into(metrics.tracer))
+    try:
+        async with served(shop.app) as url:
+            place = reach({"shop": url}, environ={}, metrics=metrics)
+            result = await perform(buy, place)
+            await place.close()
+    finally:
+        spans.record_with(None)
+    found = {span.name: span for span in metrics.tracer.take(100)}
+    run, ordered, asked = found["buy"], found["order"], found["shop.create_order"]
+    assert {f"{span.trace_id:032x}" for span in found.values()} == {result.trace}
+    assert len({span.span_id for span in found.values()}) == len(found)
+    assert (run.parent_id, ordered.parent_id) == (0, run.span_id)
+    assert asked.parent_id == ordered.span_id

@@ -177,3 +177,45 @@ async def test_a_run_that_cannot_be_kept_is_not_the_last(
     monkeypatch.setattr(Archive, "add", full)
     async with probing(nowhere, tmp_path, often) as (_, clock):
         await pass_until(clock, lambda: refused >= 2)
+
+
+async def test_nothing_runs_before_the_fleet_has_started(nowhere: Place, tmp_path: Path) -> None:
+    ran = asyncio.Event()
+
+    @journey(every="1s")
+    async def quick() -> None:
+        ran.set()
+
+    clock, started = ManualClock(), asyncio.Event()
+    prober = Prober([quick], nowhere, Archive(tmp_path), Metrics(), clock, random.Random(7))
+    prober.start(started.wait())
+    try:
+        for _ in range(50):
+            await clock.advance(0.5)
+        assert not ran.is_set() and prober.next("quick") is None
+        assert (await prober.run("quick")).ok  # by hand, whoever wants to
+        ran.clear()
+        started.set()
+        await pass_until(clock, ran.is_set)
+    finally:
+        await prober.stop()
+
+
+async def test_a_run_that_is_under_way_can_be_looked_at(nowhere: Place, tmp_path: Path) -> None:
+    go = asyncio.Event()
+
+    @journey
+    async def slow() -> None:
+        with step("wait"):
+            await go.wait()
+
+    async with probing(nowhere, tmp_path, slow) as (prober, _):
+        assert prober.live("slow") is None
+        running = asyncio.create_task(prober.run("slow"))
+        await until(lambda: (live := prober.live("slow")) is not None and live.tell().steps)
+        live = prober.live("slow")
+        assert live is not None
+        assert [(one.name, one.state) for one in live.tell().steps] == [("wait", "open")]
+        go.set()
+        await running
+        assert prober.live("slow") is None
