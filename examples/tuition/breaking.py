@@ -1,7 +1,7 @@
 """What it looks like when an app breaks: ``quotes`` fails half of what it is asked.
 
-Starts the fleet with ``QUOTES_FAIL_SHARE=0.5``, sends payers to the portal, and watches how long it
-takes until the fleet says what is wrong, with whose fault it is: by the verbs that anybody would
+Starts the fleet with ``QUOTES_FAIL_PERCENT=50``, sends payers to the portal, and watches how long
+it takes until the fleet says what is wrong, with whose fault it is: by the verbs that anybody would
 type. It stays up until Ctrl-C, so that all of it can be seen in the console as well.
 """
 
@@ -46,7 +46,7 @@ def main() -> int:
         console.print("The fleet is up already, and in order. First: skerry down")
         return 1
     try:
-        if not fleet.up(QUOTES_FAIL_SHARE=str(options.share)):
+        if not fleet.up(QUOTES_FAIL_PERCENT=str(options.percent)):
             console.print("The fleet did not come up; `skerry logs` here says why.")
             return 1
         status = fleet.status() or {}
@@ -66,7 +66,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--share", type=float, default=0.5, help="of requests that fail (0.5)")
+    parser.add_argument("--percent", type=int, default=50, help="of requests that fail (50)")
     parser.add_argument("--once", action="store_true", help="end when everything has been seen")
     return parser.parse_args()
 
@@ -144,6 +144,16 @@ def _objective(fleet: Fleet) -> Finding | None:
     return None
 
 
+def _map(fleet: Fleet) -> Finding | None:
+    """The cause in red, and who suffers of it."""
+    nodes = (fleet.ask("map") or {}).get("nodes", ())
+    causes = [node["id"] for node in nodes if node["health"] == "cause"]
+    victims = [node["id"] for node in nodes if node["health"] == "victim"]
+    if causes != [BROKEN] or not victims:
+        return None
+    return "skerry map", f"#/map/{BROKEN}", f"{BROKEN} red; {', '.join(victims)} fails of it"
+
+
 def _trace(fleet: Fleet) -> Finding | None:
     """The request in which it was seen, with the exception where it was raised."""
     open_ = fleet.ask("errors", "ls") or []
@@ -164,6 +174,7 @@ def _raised(span: dict[str, Any]) -> bool:
 
 QUESTIONS: dict[str, Callable[[Fleet], Finding | None]] = {
     "one incident": _incident,
+    "red on the map": _map,
     "one alert": _alert,
     "the objective burns": _objective,
     "the trace": _trace,

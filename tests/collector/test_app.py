@@ -22,7 +22,7 @@ JSON = {"content-type": "application/json"}
 
 
 def trace(id: str = "a", service: str = "web", **fields: Any) -> list[dict[str, Any]]:
-    now = time.time_ns() // 1000 - 1000  # queries end with a whole millisecond
+    now = time.time_ns() // 1000 - 100_000  # queries end now, by a clock that others may set
     one = {"timestamp": now, "duration": 1000, "localEndpoint": {"serviceName": service}}
     return [{"traceId": id.zfill(16), "id": "1".zfill(16), **one, **fields}]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 TUITION = Path(__file__).parents[2] / "examples" / "tuition"
 FINDINGS = {
     "one incident": "quotes: RatesUnreadable; hurts portal",
+    "red on the map": "quotes red; portal fails of it",
     "one alert": "quotes, told pricing@tuition.example",
     "the objective burns": r"POST /quotes: [\d.]+ % of 99.9 % promised",
     "the trace": r"\d+ spans; raised in quotes",

@@ -14,10 +14,10 @@ from msgspec import Meta, Struct
 
 class FaultSettings(Struct, frozen=True):
     """Attributes:
-    fail_share: of all requests, between 0 and 1.
+    fail_percent: of all requests.
     """
 
-    fail_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    fail_percent: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
 class RatesUnreadable(RuntimeError):
@@ -30,6 +30,6 @@ class Intact:
 
 def intact(settings: FaultSettings) -> Intact:
     """Raises ``RatesUnreadable`` as often as it is set to."""
-    if settings.fail_share and random.random() < settings.fail_share:
+    if random.randrange(100) < settings.fail_percent:
         raise RatesUnreadable("the table of rates ends in the middle of a line")
     return Intact()
