@@ -19,7 +19,7 @@ from .summary import EDGE, LINK, OPERATION, Sample
 
 _OVERFLOW = "_overflow"
 _SLOWEST = 3
-_KEPT = 16  # minutes in memory
+_KEPT = 4  # minutes in memory; spans that come later are rare, and their minute is read again
 _KINDS = (OPERATION, EDGE, LINK)
 
 
