@@ -9,7 +9,14 @@ import pytest
 
 from skerry.app.app import App
 from skerry.core.context import EMPTY, Context, Trace, attach, current, extract
-from skerry.core.errors import ConnectError, NotFound, Problem
+from skerry.core.errors import (
+    BreakerOpen,
+    CallError,
+    ConnectError,
+    NoInstance,
+    NotFound,
+    Problem,
+)
 from skerry.core.wire import Headers, Request, Response, Stream
 from skerry.filters.observe import Observe
 from skerry.telemetry.metrics import Metrics
@@ -115,6 +122,20 @@ async def test_how_it_ended(metrics: Metrics) -> None:
         (0, "ConnectError", True),
         (0, "cancelled", False),
     ]
+
+
+@pytest.mark.parametrize("nobody", [NoInstance, BreakerOpen])
+async def test_a_call_that_finds_nobody_to_ask_says_whom_it_was_for(
+    metrics: Metrics, nobody: type[CallError]
+) -> None:
+    async def refuses(request: Request) -> Response:
+        raise nobody("nobody is there", app="quotes")
+
+    call = Observe(metrics, "client", "portal", "quotes")
+    with pytest.raises(nobody):
+        await call(Request("GET", "/rates", route="list_rates"), refuses)
+    (span,) = taken(metrics)
+    assert span.attributes == {"skerry.unanswered": "quotes"}
 
 
 async def test_a_stream_is_over_when_its_body_is(metrics: Metrics) -> None:

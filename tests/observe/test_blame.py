@@ -105,6 +105,19 @@ def test_an_attempt_that_was_repeated_hurts_nobody() -> None:
     assert (unanswered.kind, unanswered.handled) == ("unanswered", True)
 
 
+def test_nobody_to_ask_is_the_fault_of_whoever_is_not_there() -> None:
+    trace = [
+        span(1, None, "journeys", "pay", kind=SERVER, failed=True),
+        span(2, 1, "portal", "POST /pay", kind=SERVER, failed=True),
+        span(3, 2, "portal", "quotes.list_rates", raised="NoInstance",
+             tags={"skerry.unanswered": "quotes"}),
+    ]  # fmt: skip
+    failure = only(trace)
+    assert (failure.service, failure.kind, failure.type) == ("quotes", "unanswered", "NoInstance")
+    assert failure.victims == (Victim("portal", "POST /pay"), Victim("journeys", "pay"))
+    assert failure.release == "" and not failure.handled
+
+
 def test_two_things_may_go_wrong_in_one_trace() -> None:
     trace = [
         span(1, None, "portal", "POST /pay", kind=SERVER, raised="KeyError"),

@@ -12,7 +12,7 @@ import re
 from functools import partial
 
 from skerry.core.clock import Clock, system
-from skerry.core.errors import Problem
+from skerry.core.errors import BreakerOpen, NoInstance, Problem
 from skerry.core.service import Service
 from skerry.core.wire import Request, Response, Stream
 from skerry.telemetry.metrics import Kind, Metrics, Series
@@ -126,6 +126,8 @@ class Observe:
         else:
             said = {"exception.type": span.error, "exception.message": str(error)}
             span.note("exception", said)
+            if isinstance(error, NoInstance | BreakerOpen) and error.app:
+                span.set("skerry.unanswered", error.app)  # there is no attempt that would say it
 
     def _refused(self, span: Span, request: Request, response: Response) -> None:
         """Tell of an answer that is no success: by what kind of problem it is, where it says so.

@@ -21,6 +21,9 @@ from .tree import Node, tree
 
 Kind = Literal["exception", "problem", "unanswered", "error"]
 
+UNANSWERED = "skerry.unanswered"
+"""Which app a call was for, where it has found nobody to ask."""
+
 _REFUSED = re.compile("4[0-9][0-9]")
 _FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+, in (?P<function>.+)$', re.MULTILINE)
 _LIBRARY = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<")
@@ -116,7 +119,10 @@ def _failure(node: Node) -> Failure | None:
     raised = _raised(span)
     kind: Kind = "error"
     service = span.service or span.remote_service or ""
-    if raised.attributes:
+    nobody = span.tags.get(UNANSWERED, "")
+    if nobody:
+        kind, service = "unanswered", nobody
+    elif raised.attributes:
         kind = "exception"
     elif span.kind in (CLIENT, PRODUCER) and span.remote_service is not None:
         if _status(span)[:1] == "4":
