@@ -51,6 +51,13 @@ async def test_filters_are_those_of_the_spans(client: TestClient) -> None:
     assert await found(client, f"until={time.time() - 1800}") == []
 
 
+async def test_what_runs_by_the_clock_may_be_left_out(client: TestClient) -> None:
+    ticks = [one(n, name="process skerry.tick.bank.look") for n in range(2, 9)]
+    await post(client, one(1, name="get /"), *ticks, one(9, name="process payments.settled"))
+    assert await found(client, "schedules=false&limit=2") == [9, 1]
+    assert len(await found(client)) == 9
+
+
 async def test_there_may_be_more(client: TestClient) -> None:
     await post(client, *(one(n) for n in range(1, 6)))
     some = (await client.get("/api/skerry/traces?limit=3")).json()

@@ -18,6 +18,7 @@ def ls(
     faster: str,
     where: list[str] | None,
     since: str,
+    no_schedules: bool,
     slowest: bool,
     count: int,
     as_json: bool,
@@ -35,6 +36,7 @@ def ls(
         slower=seconds_of(slower) if slower else "",
         faster=seconds_of(faster) if faster else "",
         lookback=seconds_of(since) if since else "",
+        schedules="false" if no_schedules else "",
         order="slowest" if slowest else "",
         limit=count,
     )["traces"]

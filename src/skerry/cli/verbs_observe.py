@@ -33,6 +33,7 @@ OBSERVE: dict[str, Verb] = {
                 help="with a span that has this attribute; all of them, if several",
             ),
             option("--since", metavar="TIME", default="", help="of the last 2h; else a day"),
+            switch("--no-schedules", help="without what runs by the clock"),
             switch("--slowest", help="the slowest first, instead of the newest"),
             option("--count", "-n", metavar="N", type=count, default=20, help="so many (20)"),
             JSON,

@@ -30,6 +30,7 @@ _WEEK_MS = 7 * 86_400_000
 _LONGEST = 1 << 32  # microseconds: what the index tells apart
 _CLOSER = 10  # times that a threshold is moved to have not too many above it
 _LINKED = 100  # traces on either side of one
+_TICK = "process skerry.tick."  # what the spans of schedules are named, see bus.schedule
 
 
 class Found(Struct):
@@ -90,6 +91,7 @@ def get_digests(
     since: float | None = None,
     until: float | None = None,
     lookback: Annotated[float, Gt(0), Le(1e8)] = _DAY,
+    schedules: bool = True,
     order: Order = "newest",
     limit: Annotated[int, Ge(1), Le(1000)] = 20,
 ) -> Found:
@@ -103,6 +105,7 @@ def get_digests(
         slower, faster: seconds that the longest of these spans takes at least, and at most.
         since, until: seconds since 1970 between which they began; ``until`` is now, if absent.
         lookback: seconds between the two where ``since`` is absent.
+        schedules: also what runs by the clock: its ticks are most of an idle fleet's traces.
         order: the slowest are those with the longest span.
     """
     end = time.time() if until is None else until
@@ -118,7 +121,7 @@ def get_digests(
         terms={**terms(where), **({"error": ""} if errors else {})},
         min_duration=max(1, int(slower * 1e6)) if slower or faster else None,
     )
-    search = _Search(asked, int(faster * 1e6))
+    search = _Search(asked, int(faster * 1e6), schedules)
     look = search.newest if order == "newest" else search.slowest
     found = collector.read(look)
     return Found(begin, end, order, found[:limit], len(found) > limit)
@@ -129,11 +132,14 @@ class _Search:
 
     Args:
         most: microseconds that the longest span takes; 0 is any.
+        schedules: whether traces that a schedule began are meant as well.
     """
 
-    def __init__(self, asked: Query, most: int) -> None:
+    def __init__(self, asked: Query, most: int, schedules: bool) -> None:
         self._asked = asked
         self._most = most
+        self._schedules = schedules
+        self._known: dict[str, Digest] = {}
 
     def newest(self, store: Store) -> list[Digest]:
         return store.each(self._asked, self._digest)
@@ -169,7 +175,11 @@ class _Search:
     def _digest(self, trace: Trace) -> Digest | None:
         if self._most and self._longest(trace) > self._most:
             return None
-        return digest(trace)
+        id = trace[0].trace_id
+        found = self._known.get(id)
+        if found is None:
+            found = self._known[id] = digest(trace)
+        return found if self._schedules or not found.name.startswith(_TICK) else None
 
     def _longest(self, trace: Trace) -> int:
         app = self._asked.service

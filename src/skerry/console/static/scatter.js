@@ -1,6 +1,7 @@
 // Durations over time as dots: what is slow, when, and what failed. A drag selects a time.
 
 import { h, lazy } from "./dom.js";
+import { several } from "./format.js";
 import { took } from "./span.js";
 
 const HEIGHT = 168;
@@ -80,7 +81,7 @@ function tip(scale) {
   const x = scale.x(near.began);
   const right = x > width / 2;
   return h("div", { class: "tip", style: { [right ? "right" : "left"]: `${right ? width - x + 12 : x + 12}px`, top: `${Math.max(4, scale.y(near.seconds) - 16)}px` } },
-    h("strong", null, near.app || "?"), ` ${near.name}`, h("br"), `${took(near.seconds * 1e6)}, ${near.spans} spans, ${moment(near.began)}`,
+    h("strong", null, near.app || "?"), ` ${near.name}`, h("br"), `${took(near.seconds * 1e6)}, ${several(near.spans, "span")}, ${moment(near.began)}`,
     near.errors > 0 && h("span", { class: "fault" }, h("br"), near.trouble));
 }
 

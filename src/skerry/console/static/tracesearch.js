@@ -12,6 +12,7 @@ import { button, empty, notice, search, tag } from "./ui.js";
 import { update } from "./update.js";
 
 const WINDOWS = { "5m": [300, "5 minutes"], "15m": [900, "15 minutes"], "1h": [3600, "Hour"], "6h": [21600, "6 hours"], "1d": [86400, "Day"], "7d": [604800, "7 days"] };
+const TICK = "process skerry.tick."; // what schedules do: most of what happens, and seldom what is looked for
 const FIRST = 200;
 const MOST = 1000;
 
@@ -26,11 +27,11 @@ const operations = {}; // names of spans, by app
 
 /** The parameters of the collector that this address stands for. */
 export function question(query) {
-  const { app = "", name = "", errors = "", min = "", max = "", q = "", window: span = "1h", from = "", to = "", order = "", limit = "" } = query;
+  const { app = "", name = "", errors = "", min = "", max = "", q = "", window: span = "1h", from = "", to = "", order = "", limit = "", ticks = "" } = query;
   const [seconds] = WINDOWS[span] || WINDOWS["1h"];
   const given = {
     app, name, errors: errors && "true", where: q.trim(), slower: microseconds(min) / 1e6 || "", faster: microseconds(max) / 1e6 || "",
-    order: order === "slowest" ? order : "", limit: Math.min(MOST, Number(limit) || FIRST),
+    schedules: ticks || name.startsWith(TICK) ? "" : "false", order: order === "slowest" ? order : "", limit: Math.min(MOST, Number(limit) || FIRST),
     ...(from && to ? { since: from, until: to } : { lookback: seconds }),
   };
   return new URLSearchParams(Object.entries(given).filter(([, value]) => value !== "")).toString();
@@ -98,7 +99,7 @@ function typed(text) {
 }
 
 function filters(query) {
-  const { app = "", name = "", errors = "", window: span = "1h", from = "", to = "", order = "newest", q = "" } = query;
+  const { app = "", name = "", errors = "", window: span = "1h", from = "", to = "", order = "newest", q = "", ticks = "" } = query;
   const set = from && to;
   const named = [["", "Every operation"], ...(operations[app] || []).map((one) => [one, one])];
   return h("div", { class: "filters", key: "filters" },
@@ -107,6 +108,7 @@ function filters(query) {
     h("span", { class: "range", key: "range" }, duration("min", "at least"), h("span", { "aria-hidden": "true" }, "–"), duration("max", "at most")),
     search(q, typed, { placeholder: "attribute=value and …, or a trace’s id", wide: true }),
     h("button", { key: "errors", type: "button", class: "button toggle", "aria-pressed": String(!!errors), onclick: () => amend({ errors: errors ? "" : "1" }) }, icon("errors"), h("span", null, "Errors")),
+    h("button", { key: "ticks", type: "button", class: "button toggle", "aria-pressed": String(!!ticks), title: "Also what runs by the clock", onclick: () => amend({ ticks: ticks ? "" : "1" }) }, h("span", null, "Schedules")),
     h("span", { class: "grow" }),
     set
       ? h("button", { key: "set", type: "button", class: "button on", title: "Back to what is new", onclick: () => amend({ from: "", to: "" }) }, h("span", null, `${moment(Number(from))} – ${moment(Number(to))}`), icon("close"))
@@ -155,6 +157,7 @@ export function view() {
         button("", reload, { name: "restart", title: "Look again (r)" }))),
     filters(query),
     failed && notice(failed),
+    !found && !failed && h("div", { class: "loading", key: "loading" }, "Looking for traces…"),
     found && found.traces.length > 0 && h("section", { class: "card flush", key: "plot" }, scatter(found, chosen, { open: (one) => go(link("traces", [one.trace_id])), select: (from, to) => amend({ from: from.toFixed(3), to: to.toFixed(3), live: "" }, false), redraw: update })),
     found && found.traces.length > 0 && list(query),
     found && !found.traces.length && !failed && h("section", { class: "card flush", key: "none" }, narrowed
