@@ -9,7 +9,7 @@ import { acyclic, layered, paired, ranking } from "./columns.js";
 import { ends, NODE, route, WIRE } from "./wiring.js";
 
 const ROW = 22; // between two nodes of a column
-const LOOSE = 84; // at most, where there is room
+const LOOSE = 124; // at most, where there is room
 const WIDE = 124; // between two columns, with room for labels, and more where many edges cross
 const NARROW = 64; // where there are so many that their labels would not be read
 const MANY = 30;

@@ -37,10 +37,13 @@ function flows(title, edges, other, query) {
     edge.declared === false && tag("not declared", "stray"), h("span", { class: `figures ${edgeTone(edge)}` }, told(edge)))))));
 }
 
+/** What went wrong, without the module that it was declared in. */
+const typeOf = (trouble) => trouble.type.split(".").at(-1) || "No answer";
+
 function troubles(node) {
   return node.troubles.length > 0 && section(node.health === "cause" ? "Failures are born here" : "Failed before",
     h("ul", { class: "troubles" }, node.troubles.slice(0, 6).map((one) => h("li", { key: one.id }, h("a", { href: link("errors", [one.id]) },
-      h("strong", null, one.type || "Not answered"), ` ${one.where ? `in ${one.where}` : one.operation}`),
+      h("strong", { title: one.type || null }, typeOf(one)), ` ${one.where ? `in ${one.where}` : one.operation}`),
     h("p", null, one.message),
     h("small", null, several(one.count, "time"), ", last ", ago(one.last), " ago", one.services.length > 1 && `; hurts ${one.services.slice(1).join(", ")}`)))));
 }
@@ -83,6 +86,7 @@ export function edgePanel(map, edge, query) {
     edge.observed && figures(edge, edge.messaging ? "Events" : "Calls"),
     edge.topics.length > 0 && section("Topics", h("ul", { class: "flows" }, edge.topics.map((one) => h("li", { key: one.topic }, h("div", null, h("strong", null, one.topic), h("span", { class: "figures" }, told({ ...one, observed: true }))))))),
     slowest(edge.slowest),
+    edge.errors > 0 && h("div", { class: "actions", key: "actions" }, h("a", { class: "button small", href: link("traces", [], { app: edge.callee, errors: 1 }) }, icon("traces"), h("span", null, "Traces that failed"))),
   ];
 }
 
@@ -91,7 +95,7 @@ export function summary(map, query) {
   const causes = map.nodes.filter((node) => nodeTone(node) === "bad");
   const undeclared = map.edges.filter((edge) => edge.declared === false);
   return { causes, undeclared, links: [
-    ...causes.map((node) => h("a", { key: `bad ${node.id}`, class: "chip bad", href: to([node.id], query) }, icon("errors"), h("strong", null, node.id), node.troubles[0] ? ` ${node.troubles[0].type || "does not answer"}` : ` ${node.state}`)),
+    ...causes.map((node) => h("a", { key: `bad ${node.id}`, class: "chip bad", href: to([node.id], query) }, icon("errors"), h("strong", null, node.id), node.troubles[0] ? ` ${typeOf(node.troubles[0])}` : ` ${node.state}`)),
     ...undeclared.map((edge) => h("a", { key: `warn ${edge.caller} ${edge.callee}`, class: "chip stray", href: to(edgeParts(edge), query) }, h("strong", null, edge.caller), " calls ", h("strong", null, edge.callee), " without needing it")),
   ] };
 }
