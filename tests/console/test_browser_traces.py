@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .conftest import Place, Worker, command, fetch, until
-from .test_browser import Window
+from .test_browser import CONTRAST, Window
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -319,6 +319,38 @@ def test_links_lead_to_what_was_handled_and_back(window: Window) -> None:
     window.see("Handled because of this")
 
 
+def test_lines_that_were_logged_stand_below_their_spans(window: Window) -> None:
+    line = {"source": "bank-1", "time": "2026-01-05T10:00:00+00:00", "stream": "err"}
+    lines = [
+        line | {"text": "INFO opens the ledger", "trace": WHOLE, "span": f"{5:016x}"},
+        line | {"text": "WARNING of the whole trace", "trace": WHOLE, "span": ""},
+        line | {"text": "of another", "trace": LARGE, "span": f"{5:016x}"},
+    ]
+    body = "".join(json.dumps(line) + "\n" for line in lines)
+    window.page.route("**/api/logs?trace=*", lambda route: route.fulfill(body=body))
+    window.go(f"#/traces/{WHOLE}")
+    window.see("opens the ledger")
+    rows = window.page.locator(".window > .line").evaluate_all(
+        "(rows) => rows.map((row) => row.querySelector('.name, code, .head strong').textContent)"
+    )
+    assert rows[:2] == ["post /orders", "WARNING of the whole trace"]
+    assert rows[-3:] == ["post /pay", "bank.ledger.Overdrawn", "INFO opens the ledger"]
+    window.page.keyboard.press("o")
+    window.page.get_by_text("opens the ledger").wait_for(state="detached")
+    window.wait("location.hash.includes('logs=0')")
+
+
+def test_back_is_where_it_was(window: Window) -> None:
+    window.go(f"#/traces/{WHOLE}?span={5:016x}")
+    window.see("account = 7")
+    window.page.evaluate(
+        "location.hash = location.hash.replace(/span=.*/, 'span=0000000000000003')"
+    )
+    window.page.get_by_role("complementary", name="Span post pay").wait_for()
+    window.page.go_back()
+    window.page.get_by_role("complementary", name="Span post /pay").wait_for()
+
+
 def test_what_is_not_as_it_was_sent_is_said(window: Window) -> None:
     window.go(f"#/traces/{TORN}")
     window.see("Clocks did not agree: spans of bank")
@@ -376,3 +408,20 @@ def test_every_view_fits_a_telephone(open_window: Callable[..., Window], theme: 
         window.page.locator("tr.row, .line.span").first.wait_for()
         width = "document.documentElement.scrollWidth"
         until(lambda width=width: window.page.evaluate(width) <= 390)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_and_everything_has_a_name(
+    open_window: Callable[..., Window], scheme: str
+) -> None:
+    window = open_window(color_scheme=scheme)
+    for hash in ("#/traces", f"#/traces/{WHOLE}?span={5:016x}", f"#/traces/{TORN}"):
+        window.go(hash)
+        window.page.locator("tr.row, .line.span").first.wait_for()
+        assert window.page.evaluate(CONTRAST) == []
+        nameless = window.page.evaluate(
+            """() => [...document.querySelectorAll('button, a[href], input, select')]
+            .filter((el) => el.checkVisibility() && !el.textContent.trim() && !el.ariaLabel
+              && !el.labels?.length).map((el) => el.outerHTML)"""
+        )
+        assert nameless == []

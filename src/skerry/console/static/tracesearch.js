@@ -22,8 +22,9 @@ let failed = "";
 let stop = null;
 let again = 0; // asked once more for the same
 let chosen = "";
+let named = -1; // the last time that names were asked for
 let apps = [];
-const operations = {}; // names of spans, by app
+let operations = {}; // names of spans, by app
 
 /** The parameters of the collector that this address stands for. */
 export function question(query) {
@@ -66,8 +67,9 @@ function look(query) {
 }
 
 function choices(app) {
-  if (!apps.length && apps.asked !== again) {
-    apps.asked = again;
+  if (named !== again) {
+    named = again;
+    operations = {};
     get("/api/operations").then((names) => { apps = names; update(); }).catch(() => {});
   }
   if (app && !operations[app]) {
@@ -158,7 +160,7 @@ export function view() {
     filters(query),
     failed && notice(failed),
     !found && !failed && h("div", { class: "loading", key: "loading" }, "Looking for traces…"),
-    found && found.traces.length > 0 && h("section", { class: "card flush", key: "plot" }, scatter(found, chosen, { open: (one) => go(link("traces", [one.trace_id])), select: (from, to) => amend({ from: from.toFixed(3), to: to.toFixed(3), live: "" }, false), redraw: update })),
+    found && found.traces.length > 0 && h("section", { class: "card flush", key: "plot" }, scatter(found, chosen, { open: (one) => open(one.trace_id), select: (from, to) => amend({ from: from.toFixed(3), to: to.toFixed(3), live: "" }, false), redraw: update })),
     found && found.traces.length > 0 && list(query),
     found && !found.traces.length && !failed && h("section", { class: "card flush", key: "none" }, narrowed
       ? empty("No trace is like that", "Nothing in this time fits all filters. Spans take about a second to arrive.", "traces", button("Clear the filters", () => go(link("traces")), { kind: "small" }))
@@ -170,7 +172,12 @@ function tail() {
   amend(isLive(route.query) ? { live: "" } : { live: "1", from: "", to: "" });
 }
 
-function reload() {
+export function open(id) {
+  chosen = id;
+  go(link("traces", [id]));
+}
+
+export function reload() {
   again += 1;
   update();
 }

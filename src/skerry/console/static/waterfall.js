@@ -48,6 +48,8 @@ function begin(wanted) {
   load(true);
 }
 
+export const shown = () => !!id;
+
 export function end() {
   stop?.abort();
   clearTimeout(timer);
@@ -120,7 +122,7 @@ function said(signal) {
   let count = 0;
   const known = new Set(trace.rows.map((row) => row.id));
   lines(`/api/logs?trace=${encodeURIComponent(id)}&lines=2000`, (line) => {
-    if (line.trace !== trace.trace_id) return;
+    if (line.trace?.slice(-16) !== trace.trace_id.slice(-16)) return;
     const span = known.has(line.span) ? line.span : trace.rows[0].id;
     fresh.set(span, [...(fresh.get(span) || []), line]);
     count += 1;
@@ -191,9 +193,21 @@ function mount(el) {
   port = el;
   const watcher = new ResizeObserver(draw);
   el.addEventListener("scroll", draw, { passive: true });
+  el.addEventListener("wheel", closer, { passive: false });
   watcher.observe(el);
   draw();
   return () => { watcher.disconnect(); port = null; };
+}
+
+/** Ctrl and the wheel zoom around the pointer, as a pinch does. */
+function closer(event) {
+  const lane = event.target.closest(".line.span")?.querySelector(".lane")?.getBoundingClientRect();
+  if (!event.ctrlKey || !lane) return;
+  event.preventDefault();
+  const share = Math.min(1, Math.max(0, (event.clientX - lane.left) / lane.width));
+  const at = zoom[0] + share * (zoom[1] - zoom[0]);
+  const factor = event.deltaY < 0 ? 0.8 : 1.25;
+  zoomTo(at - (at - zoom[0]) * factor, at + (zoom[1] - at) * factor);
 }
 
 function mountMinimap(el) {
@@ -227,7 +241,7 @@ let later = null;
 function remember(changes) {
   clearTimeout(later);
   const asked = id;
-  later = setTimeout(() => { if (id === asked) amend(changes); }, 150);
+  later = setTimeout(() => { later = null; if (id === asked) amend(changes); }, 150);
 }
 
 function changed() {
@@ -257,10 +271,10 @@ function unfold(number) {
 }
 
 function zoomTo(from, to) {
-  const least = 1;
   const middle = (from + to) / 2;
-  const half = Math.max(least, to - from) / 2;
-  amend({ zoom: `${Math.round(Math.max(0, middle - half))}-${Math.round(Math.min(trace.duration, middle + half))}` });
+  const half = Math.max(2, to - from) / 2; // microseconds: nothing is told more finely
+  if (to - from >= trace.duration) return fit();
+  return amend({ zoom: `${Math.round(Math.max(0, middle - half))}-${Math.round(Math.min(trace.duration, middle + half))}` });
 }
 
 const fit = () => amend({ zoom: "" });
@@ -387,12 +401,22 @@ function unlike({ q = "", app = "" }) {
   return (row) => (app && row.app !== app) || (wanted && !has(row));
 }
 
+/** The address names another span: somebody went back, or followed a link. */
+function follow() {
+  const number = trace.rows.findIndex((row) => row.id === route.query.span);
+  if (later || number < 0 || number === selected || trace.rows[selected]?.id === route.query.span) return;
+  selected = number;
+  panel = true;
+  requestAnimationFrame(() => reveal(number));
+}
+
 let drawn = ""; // for which address the rows are arranged
 
 export function view() {
   const [wanted] = route.parts;
   begin(wanted.toLowerCase());
   if (!trace) return failed ? [h("div", { class: "headline", key: "headline" }, h("a", { class: "button quiet square back", href: link("traces"), "aria-label": "All traces" }, "←"), h("h1", null, "Trace")), h("section", { class: "card", key: "none" }, empty("This trace is not here", failed, "traces", h("a", { class: "button", href: link("traces") }, "Search traces")))] : h("div", { class: "loading", key: "loading" }, "Reading the trace…");
+  follow();
   zoom = zoomed();
   faint = unlike(route.query);
   const address = `${showsLogs()}`;
