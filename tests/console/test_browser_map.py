@@ -169,6 +169,7 @@ def edge(caller: str, callee: str, kind: str = "calls") -> str:
 
 def test_the_verb_prints_what_the_console_draws(atlas: Atlas) -> None:
     found, printed = atlas.map(), json.loads(atlas.skerry("map", "--json"))
+    assert (atlas.ps()["routes"], atlas.ps()["systems"]) == ({"/": "portal"}, {})
     assert printed.keys() == found.keys()
     assert {node["id"]: node["kind"] for node in printed["nodes"]} == {
         "portal": "app", "shop": "app", "bank": "app", "vault": "app", "@outside": "front",
@@ -256,6 +257,15 @@ def test_a_node_and_an_edge_tell_more(open_map: Callable[..., Window]) -> None:
     window.wait("location.hash === '#/map/shop?window=15'")
     window.go("#/map/nobody")
     window.see("It is not on the map of this window.")
+
+
+def test_without_a_collector_the_page_says_how_to_have_one(browser: Worker, place: Place) -> None:
+    page = browser.browser.new_context().new_page()
+    window = Window(page, place)
+    window.go("#/map")
+    window.see("`[observe] collector = true` gives it one")
+    assert window.faults == []
+    page.context.close()
 
 
 def test_it_is_used_by_keys(open_map: Callable[..., Window]) -> None:

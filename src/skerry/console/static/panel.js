@@ -90,12 +90,17 @@ export function edgePanel(map, edge, query) {
   ];
 }
 
-/** How to read the page when nothing is chosen: what is red, and what nobody declared. */
+const FEW = 2;
+
+/** What is wrong with the whole of it, as links: what is red, and what nobody declared. */
 export function summary(map, query) {
   const causes = map.nodes.filter((node) => nodeTone(node) === "bad");
   const undeclared = map.edges.filter((edge) => edge.declared === false);
-  return { causes, undeclared, links: [
-    ...causes.map((node) => h("a", { key: `bad ${node.id}`, class: "chip bad", href: to([node.id], query) }, icon("errors"), h("strong", null, node.id), node.troubles[0] ? ` ${typeOf(node.troubles[0])}` : ` ${node.state}`)),
-    ...undeclared.map((edge) => h("a", { key: `warn ${edge.caller} ${edge.callee}`, class: "chip stray", href: to(edgeParts(edge), query) }, h("strong", null, edge.caller), " calls ", h("strong", null, edge.callee), " without needing it")),
-  ] };
+  const calls = ({ caller, callee }) => `${caller} calls ${callee}`;
+  return [
+    ...causes.slice(0, 2 * FEW).map((node) => h("a", { key: `bad ${node.id}`, class: "chip bad", href: to([node.id], query) }, icon("errors"), h("strong", null, node.id), ` ${node.troubles[0] ? typeOf(node.troubles[0]) : node.state}`)),
+    causes.length > 2 * FEW && h("span", { key: "bad", class: "chip bad", title: causes.slice(2 * FEW).map((node) => node.id).join(", ") }, `and ${causes.length - 2 * FEW} more`),
+    ...undeclared.slice(0, FEW).map((edge) => h("a", { key: `stray ${calls(edge)}`, class: "chip stray", href: to(edgeParts(edge), query) }, h("strong", null, edge.caller), " calls ", h("strong", null, edge.callee), " without needing it")),
+    undeclared.length > FEW && h("span", { key: "stray", class: "chip stray", title: undeclared.slice(FEW).map(calls).join("\n") }, `and ${undeclared.length - FEW} more`),
+  ].filter(Boolean);
 }

@@ -15,7 +15,8 @@ const FAR = 0.58; // below this size nobody reads figures
 const LEGIBLE = 0.8;
 const CLOSEST = 3;
 const MARGIN = 14;
-const LEGEND = 34; // below, where that is
+const CHIPS = 30; // above, for what is wrong
+const LEGEND = 34; // below
 
 let placed = null; // where things stand; kept, so that nothing jumps
 let structure = ""; // what that was made for
@@ -24,7 +25,7 @@ let chosen = ""; // the node that keys are about
 let camera = null; // { x, y, k }: null until something has been looked at
 let moved = false; // the camera is where somebody put it
 let canvas = null;
-let room = 0; // how wide the page was when everything was made to fit
+let room = ""; // that there was when everything was made to fit
 
 const minutes = () => route.query.window || "5";
 const feed = () => `map:${minutes()}`;
@@ -50,13 +51,16 @@ function place(map, anew = false) {
 
 // -- looking closer, and elsewhere -----------------------------------------------------------
 
+/** What of the window is there for the page, whatever it tells beside the map. */
+const roomNow = () => `${canvas.closest(".board").clientWidth} ${innerHeight}`;
+
 function fit() {
   if (!canvas || !placed) return;
-  room = canvas.closest(".board").clientWidth;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight - LEGEND];
+  room = roomNow();
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight - CHIPS - LEGEND];
   const { box } = placed;
   const k = Math.min(1.15, (width - 2 * MARGIN) / box.width, (height - 2 * MARGIN) / box.height);
-  camera = { k, x: (width - k * box.width) / 2 - k * box.x, y: (height - k * box.height) / 2 - k * box.y };
+  camera = { k, x: (width - k * box.width) / 2 - k * box.x, y: CHIPS + (height - k * box.height) / 2 - k * box.y };
 }
 
 function zoom(factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
@@ -126,7 +130,7 @@ function mount(element) {
   element.addEventListener("wheel", (event) => { event.preventDefault(); const { x, y } = at(event); zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.06 : 0.0016)), x, y); }, { passive: false });
   const watching = new ResizeObserver(() => { // what is told beside it must not make everything smaller
     const first = !camera;
-    if (!moved && (first || room !== element.closest(".board").clientWidth)) fit();
+    if (!moved && (first || room !== roomNow())) fit();
     if (first) come(last);
     else route.parts.slice(0, 2).forEach(reveal);
     update();
@@ -251,14 +255,14 @@ function view() {
   place(map);
   const visible = shown(map);
   const { node, edge } = opened(visible);
-  const { links } = summary(map, route.query);
+  const links = summary(map, route.query);
   return [
     trouble[feed()] && notice(`${trouble[feed()]} This is how it was.`),
     h("div", { class: "headline", key: "headline" }, h("h1", null, "Map"), h("p", null, figures(map)), tools(map)),
-    links.length > 0 && h("div", { class: "chips", key: "chips", "aria-label": "What is wrong" }, links),
     h("div", { class: `board card flush ${node || edge ? "with-panel" : ""}`, key: "board" },
       h("div", { class: "sea", key: "sea" }, drawn(visible, { node, edge }),
         !map.nodes.length && empty("No apps", "fleet.toml names none, and no spans have come.", "map"),
+        links.length > 0 && h("div", { class: "chips", key: "chips", role: "group", "aria-label": "What is wrong" }, links),
         legend(),
         h("div", { class: "zoom", role: "group", "aria-label": "Size" }, button("+", () => zoom(1.3), { title: "Closer (+)", kind: "small" }), button("−", () => zoom(1 / 1.3), { title: "Farther (-)", kind: "small" }), button("Fit", whole, { title: "All of it (0)", kind: "small" }), button("Tidy", tidy, { title: "Place everything anew (z)", kind: "small" }))),
       (node || edge) && h("aside", { class: "side-panel", key: "panel", "aria-label": node ? nameOf(node.id) : "Edge" }, node ? nodePanel(map, node, route.query) : edgePanel(map, edge, route.query)),
