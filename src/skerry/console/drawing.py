@@ -150,20 +150,21 @@ def _from_outside(
             served.setdefault(operation.service, []).append(operation)
     routed = set(fleet.routes.values())
     for name in nodes:
-        edge = _edge(FRONT, name, declared=True if name in routed else None)
-        rows, told = served.get(name, []), known.get(name, [])
-        whole, inside = _counted(edge, rows), sum(one.count for one in told)
-        if inside:
-            edge.count, edge.p50, edge.p95, edge.p99 = whole.count - inside, None, None, None
-            edge.errors = max(0, whole.errors - sum(one.errors for one in told))
-            edge.rate = max(0.0, whole.rate - sum(one.rate for one in told))
-        else:
-            edge.slowest = _slowest(rows)
+        declared = True if name in routed else None
+        edge = _counted(_edge(FRONT, name, declared=declared), served.get(name, []))
+        edge.slowest = _slowest(served.get(name, []))
+        told = known.get(name, [])
+        inside = sum(one.count for one in told)
+        if inside:  # whose durations are whose, nobody knows
+            edge.count -= inside
+            edge.rate -= sum(one.rate for one in told)
+            edge.errors = max(0, min(edge.count, edge.errors - sum(one.errors for one in told)))
+            edge.p50, edge.p95, edge.p99, edge.slowest = None, None, None, []
         # A call and its serving may be a moment apart, and fall into two minutes.
         edge.observed = edge.count > (max(2, inside // 50) if inside else 0)
         if edge.observed:
             yield edge
-        elif edge.declared:
+        elif declared:
             yield _edge(FRONT, name, declared=True)
 
 
