@@ -134,7 +134,7 @@ function numbers(one, whole) {
   return h("section", { class: "stats", key: "stats", "aria-label": "The journey in numbers" },
     stat("Success", rate(one), "", h("span", { class: "of" }, several(one.runs, "run")), one.failed ? "bad" : ""),
     stat("p50", seconds(one.p50)), stat("p95", seconds(one.p95)),
-    stat("Last failure", failed ? [age(since(failed.started)), h("small", null, " ago")] : "none", "", failed && h("span", { class: "of" }, failed.step), failed && fails(one) ? "bad" : ""),
+    stat("Last failure", failed ? [age(since(failed.started)), h("small", null, " ago")] : "none", "", null, failed && fails(one) ? "bad" : ""),
     (whole?.promises || []).map((promise) => h("div", { class: `stat promise ${promise.left < 0 ? "bad" : ""}`, key: promise.measure, title: `${promise.bad} of ${promise.total} were not, in thirty days` },
       h("span", { class: "name" }, `Promise: ${promise.target} % ${promise.measure === "latency" ? `in ${ms(promise.latency * 1000)}` : "succeed"}`), h("span", { class: "value" }, promise.good === null ? "–" : `${Number(promise.good.toFixed(2))} %`), h("span", { class: "of" }, promise.left < 0 ? "overdrawn" : `budget ${(100 * promise.left).toFixed(0)} %`))));
 }
