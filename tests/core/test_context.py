@@ -67,6 +67,68 @@ def test_a_malformed_parent_is_as_good_as_none() -> None:
         assert context.parse_traceparent(value) is None, value
 
 
+def extracted(*headers: tuple[str, str]) -> Trace:
+    trace = context.extract(Headers.of(list(headers)), 0.0).trace
+    assert trace is not None
+    return trace
+
+
+GIVEN = ("traceparent", PARENT.decode())
+IDS = (0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331)
+
+
+@pytest.mark.parametrize("around", [" {}", "{} ", "\t {} \t"])
+def test_white_space_around_a_parent_is_none_of_it(around: str) -> None:
+    found = extracted(("traceparent", around.format(PARENT.decode())))
+    assert (found.trace_id, found.span_id) == IDS
+
+
+def test_of_two_parents_neither_is_believed() -> None:
+    found = extracted(GIVEN, ("traceparent", PARENT.decode().replace("0af7", "1af7")))
+    assert found.fresh and found.trace_id != IDS[0]
+
+
+@pytest.mark.parametrize(("flags", "kept"), [("00", 0), ("01", 1), ("03", 3), ("ff", 3)])
+def test_flags_that_are_known_are_handed_on(flags: str, kept: int) -> None:
+    assert extracted(("traceparent", PARENT.decode()[:-2] + flags)).flags == kept
+
+
+ALL_OF_A_VALUE = "".join(chr(n) for n in range(0x20, 0x7F) if chr(n) not in ",=")
+
+
+@pytest.mark.parametrize(
+    ("states", "kept"),
+    [
+        (["foo=1,bar=2"], "foo=1,bar=2"),
+        (["foo=1", "bar=2"], "foo=1,bar=2"),
+        (["foo=1 \t , \t bar=2"], "foo=1,bar=2"),
+        (["", "foo=1", ",,"], "foo=1"),
+        ([f"foo={ALL_OF_A_VALUE}"], f"foo={ALL_OF_A_VALUE}"),
+        (["0foo_-*/@vendor=1"], "0foo_-*/@vendor=1"),
+        (["z" * 256 + "=1"], "z" * 256 + "=1"),
+        (["foo=" + "x" * 256], "foo=" + "x" * 256),
+        ([",".join(f"k{n}=1" for n in range(32))], ",".join(f"k{n}=1" for n in range(32))),
+        ([",".join(f"k{n}=1" for n in range(33))], ""),
+        (["z" * 257 + "=1"], ""),
+        (["foo=" + "x" * 257], ""),
+        (["foo =1"], ""),
+        (["FOO=1"], ""),
+        (["@foo=1,bar=2"], ""),
+        (["foo=bar=baz"], ""),
+        (["foo=,bar=3"], ""),
+        (["foo"], ""),
+        (["foo=ü"], ""),
+    ],
+)
+def test_a_state_is_handed_on_whole_or_not_at_all(states: list[str], kept: str) -> None:
+    found = extracted(GIVEN, *(("tracestate", state) for state in states))
+    assert (found.trace_id, found.state) == (IDS[0], kept)
+
+
+def test_a_state_without_a_parent_is_nothing() -> None:
+    assert extracted(("tracestate", "foo=1")).state == ""
+
+
 def test_a_later_version_may_say_more() -> None:
     assert context.parse_traceparent(b"01" + PARENT[2:] + b"-more") is not None
     assert context.parse_traceparent(b"01" + PARENT[2:] + b"more") is None

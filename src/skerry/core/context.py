@@ -11,7 +11,7 @@ import os
 import random
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
@@ -38,6 +38,8 @@ _W3C = "tracecontext" in _PROPAGATORS or not _B3
 _MAX_BAGGAGE = 8192  # bytes, and 64 members: the least that W3C asks a propagator to carry
 _MAX_MEMBERS = 64
 
+_KNOWN_FLAGS = 3
+
 
 class Trace(Struct, frozen=True):
     """Where in which trace we are: W3C Trace Context, level 1, as numbers.
@@ -45,8 +47,8 @@ class Trace(Struct, frozen=True):
     Attributes:
         trace_id: 128 bits, never zero.
         span_id: 64 bits, never zero: the span that is the parent of what happens next.
-        flags: bit 0 says that the caller records this trace.
-        state: ``tracestate`` as it came, to be handed on.
+        flags: bit 0 says that the caller records this trace, bit 1 that its id is random.
+        state: ``tracestate``, to be handed on.
         span: whatever records it in this process; None where nobody does.
         fresh: nothing has been recorded of this trace yet: ``span_id`` is that of its root.
         over: the span id of OpenTelemetry's that was current when this one began, below it.
@@ -138,8 +140,10 @@ def extract(headers: Headers, now: float, limit: float | None = None) -> Context
     parent = first.get(b"traceparent")
     trace = None
     if parent is not None:
-        state = ",".join(headers.get_all("tracestate")) if b"tracestate" in first else ""
+        state = parse_tracestate(headers.get_all("tracestate")) if b"tracestate" in first else ""
         trace = parse_traceparent(parent, state)
+        if len(first) < len(headers.raw) and len(headers.get_all("traceparent")) > 1:
+            trace = None  # nobody knows which of them is right
     elif b3.SINGLE in first or b3.TRACE_ID in first:
         found = b3.parse(first)
         trace = None if found is None else Trace(*found)
@@ -171,6 +175,10 @@ def inject(context: Context, headers: RawHeaders) -> None:
         headers.append((b"baggage", format_baggage(context)))
 
 
+# One member of a list, W3C Trace Context, 3.3.1.3.
+_MEMBER = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]", re.ASCII)
+_MOST_MEMBERS = 32
+
 # Version, trace id, parent id and flags, in lower-case hex; a version to come may say more.
 _TRACEPARENT = re.compile(
     rb"(?!ff|00.{54})[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?", re.DOTALL
@@ -179,13 +187,27 @@ _TRACEPARENT = re.compile(
 
 def parse_traceparent(value: bytes, state: str = "") -> Trace | None:
     """The trace that a ``traceparent`` names (W3C Trace Context, 3.2); None where it is none."""
-    found = _TRACEPARENT.fullmatch(value)
+    found = _TRACEPARENT.fullmatch(value) or _TRACEPARENT.fullmatch(value.strip(b" \t"))
     if found is None:
         return None
     trace_id, span_id = int(found[1], 16), int(found[2], 16)
     if not trace_id or not span_id:
         return None
-    return Trace(trace_id, span_id, int(found[3], 16) & 1, state)
+    return Trace(trace_id, span_id, int(found[3], 16) & _KNOWN_FLAGS, state)
+
+
+def parse_tracestate(values: Iterable[str]) -> str:
+    """What to hand on of ``tracestate``, in one line; nothing of it where any of it is malformed,
+    or where there are more members than anybody has to take."""
+    members = [
+        member
+        for value in values
+        for part in value.split(",")
+        if (member := part.strip(" \t"))  # empty ones are allowed
+    ]
+    if len(members) > _MOST_MEMBERS or not all(map(_MEMBER.fullmatch, members)):
+        return ""
+    return ",".join(members)
 
 
 def parse_baggage(value: str) -> dict[str, str]:
