@@ -73,6 +73,8 @@ export function nodePanel(map, node, query) {
   ];
 }
 
+const isBacking = (map, id) => map.nodes.some((node) => node.id === id && node.kind === "backing");
+
 /** Everything about an edge. */
 export function edgePanel(map, edge, query) {
   const end = (id) => h("a", { href: to([id], query) }, nameOf(id));
@@ -80,7 +82,7 @@ export function edgePanel(map, edge, query) {
   return [
     head([end(edge.caller), h("span", { class: "to", "aria-label": edge.messaging ? "publishes to" : "calls" }, " → "), end(edge.callee)], tags, query),
     edge.declared === false && h("div", { class: "notice stray", key: "undeclared" }, `${edge.caller} calls ${edge.callee} without needing it: `, h("code", null, `needs = [… "${edge.callee}"]`), ` in [apps.${edge.caller}] would say so.`),
-    !edge.observed && h("div", { class: "notice info", key: "unseen" }, edge.caller === "@outside" ? "A route of the front door leads there; nobody came in this window." : `${edge.caller} needs ${edge.callee}; no call was seen in this window.`),
+    !edge.observed && h("div", { class: "notice info", key: "unseen" }, edge.caller === "@outside" ? "A route of the front door leads there; nobody came in this window." : `${edge.caller} needs ${edge.callee}; no call was seen in this window.${isBacking(map, edge.callee) ? " Queries are seen where the driver makes spans: OpenTelemetry’s instrumentation of it does." : ""}`),
     edge.health === "cause" && h("div", { class: "notice bad", key: "cause" }, `Calls fail, and ${edge.callee} is where that is born: `, h("a", { href: to([edge.callee], query) }, "why")),
     edge.health === "victim" && h("div", { class: "notice warn", key: "victim" }, `Calls fail because ${edge.callee} needs somebody who fails.`),
     edge.observed && figures(edge, edge.messaging ? "Events" : "Calls"),
