@@ -32,7 +32,8 @@ class Desk:
     """Everybody whom the console asks, as dictionaries."""
 
     def __init__(self, state: str = "ready", root: str = "") -> None:
-        row = {"id": "journeys", "state": state, "detail": "no module", "url": "http://127.0.0.1:9"}
+        row: dict[str, Any] = {"id": "journeys", "state": state, "url": "http://127.0.0.1:9"}
+        row |= {"detail": "no module", "last": ["line 1"]}
         self.attendants = [row] if state else []
         self.root = root
         self.asked: list[str] = []
@@ -123,7 +124,7 @@ async def test_how_many_fail() -> None:
 
 async def test_a_probe_that_does_not_start_says_why() -> None:
     whole = await shown(Desk("crashed")).overview()
-    assert whole == {"probe": "crashed", "detail": "no module", "journeys": []}
+    assert whole == {"probe": "crashed", "detail": "no module\nline 1", "journeys": []}
 
 
 JOURNEY = '''

@@ -31,6 +31,7 @@ PROBE = "journeys"
 
 Limit = Annotated[int, Ge(1), Le(10_000)]
 _SHOWN = 100  # runs in a history
+_LINES = 8  # of what a probe has printed that does not start
 _SETTLED = 3.0  # seconds after which all of a trace has come
 _AGAIN = 10.0  # seconds between two looks at what a journey leads through
 
@@ -83,9 +84,9 @@ class Journeys:
         """All journeys.
 
         Returns:
-            ``probe`` (``ready``, another state, ``off``), ``detail`` (why it is not ready), the
-            ``journeys``, each with the apps its last good run has ``crossed``, its ``promises``
-            and the ``alert`` that goes on, if any.
+            ``probe`` (``ready``, another state, ``off``), ``detail`` (why it is not ready, and what
+            it printed last), the ``journeys``, each with the apps its last good run has
+            ``crossed``, its ``promises`` and the ``alert`` that goes on, if any.
         """
         status = await self._desk.status()
         row = _row(status)
@@ -93,7 +94,8 @@ class Journeys:
             found, detail = await self._declared.read(status["root"])
             return {"probe": "off", "detail": detail, "journeys": found}
         if row["state"] != "ready":
-            return {"probe": row["state"], "detail": row["detail"], "journeys": []}
+            detail = "\n".join([row["detail"], *row["last"][-_LINES:]]).strip()
+            return {"probe": row["state"], "detail": detail, "journeys": []}
         asked = self._upstream(row).read("/journeys"), self._promises()
         raw, promises = await asyncio.gather(*asked)
         found = msgspec.json.decode(raw)

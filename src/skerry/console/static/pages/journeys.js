@@ -118,7 +118,7 @@ function overview() {
   const said = !all.length ? "" : found.probe === "off" ? `${several(all.length, "journey")}, not on a schedule` : `${several(all.length, "journey")}, ${bad ? `${bad} failing` : "all passing"}`;
   const head = h("div", { class: "headline", key: "headline" }, h("h1", null, "Journeys"), h("p", null, said), all.length > 0 && tools(all));
   if (found.probe === "off") return [head, ...off(found)];
-  if (found.probe !== "ready") return [head, trouble.journeys && notice(trouble.journeys), notice([`The probe is ${found.probe}. `, found.detail, " ", h("a", { href: link("logs", ["journeys"]) }, "Its log")], found.probe === "starting" ? "info" : "bad")];
+  if (found.probe !== "ready") return [head, trouble.journeys && notice(trouble.journeys), notice([h("strong", null, `The probe ${found.probe === "crashed" ? "has" : "is"} ${found.probe}. `), h("a", { href: link("logs", ["journeys"]) }, "Its log"), found.detail && h("pre", { class: "plain" }, found.detail)], found.probe === "starting" ? "info" : "bad")];
   return [head, trouble.journeys && notice(trouble.journeys), figures(all), table(shown())];
 }
 
