@@ -116,11 +116,17 @@ const WHAT = { app: "app", command: "command", outside: "app elsewhere", front: 
 
 export const what = (node) => node.system || WHAT[node.kind];
 
+/** A node in words, for those who do not see it. */
+export function describe(node) {
+  const doing = { cause: ", failures are born here", victim: ", fails for others’ sake" }[node.health] || "";
+  return `${nameOf(node.id)}, ${what(node)}${node.state ? `, ${node.state}` : ""}: ${often(node.rate)}, ${percent(node.errors, node.count)} failed, p99 ${took(node.p99)}${doing}`;
+}
+
 function box(node, place, state, act) {
   const off = dimmed([node.id], state);
   const kind = ["node", node.kind, nodeTone(node), node.health === "past" && "past", off && "off", state.chosen === node.id && "chosen", state.open === node.id && "open", state.far && "far"].filter(Boolean).join(" ");
-  const told = `${nameOf(node.id)}, ${what(node)}${node.state ? `, ${node.state}` : ""}: ${often(node.rate)}, ${percent(node.errors, node.count)} failed, p99 ${took(node.p99)}`;
-  return lazy(node.id, [kind, place.x, place.y, told, node.alert, node.ready, node.instances], () => h("g", { class: kind, transform: `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`, role: "button", "aria-label": told + (node.health === "cause" ? ", failures are born here" : ""), data: { node: node.id }, onclick: (event) => act.node(node.id, event) },
+  const told = describe(node);
+  return lazy(node.id, [kind, place.x, place.y, told, node.alert, node.ready, node.instances], () => h("g", { class: kind, transform: `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`, role: "button", "aria-label": told, data: { node: node.id }, onclick: (event) => act.node(node.id, event) },
     h("title", null, told), SHAPES[node.kind](), state.far ? distant(node) : close(node)));
 }
 

@@ -2,7 +2,7 @@
 
 import { h, lazy } from "../dom.js";
 import { percent, several } from "../format.js";
-import { edgeKey, edgeTone, graph, legend, nameOf, nodeTone, often } from "../graph.js";
+import { describe, edgeKey, graph, legend, nameOf, nodeTone, often } from "../graph.js";
 import { layout } from "../layout.js";
 import { docs, trouble } from "../live.js";
 import { edgePanel, edgeParts, nodePanel, summary } from "../panel.js";
@@ -45,8 +45,9 @@ function place(map, anew = false) {
   const now = [...map.nodes.map((node) => node.id), "", ...edges.map((edge) => edge.key)].join("\n\n");
   if (now === structure && !anew) return;
   structure = now;
+  const before = JSON.stringify(placed?.box);
   placed = layout(map.nodes.map((node) => node.id), edges, placed, anew);
-  if (!moved) fit();
+  if (anew || (!moved && !route.parts.length && JSON.stringify(placed.box) !== before)) fit();
 }
 
 // -- looking closer, and elsewhere -----------------------------------------------------------
@@ -263,6 +264,7 @@ function view() {
       h("div", { class: "sea", key: "sea" }, drawn(visible, { node, edge }),
         !map.nodes.length && empty("No apps", "fleet.toml names none, and no spans have come.", "map"),
         links.length > 0 && h("div", { class: "chips", key: "chips", role: "group", "aria-label": "What is wrong" }, links),
+        h("p", { class: "sr", "aria-live": "polite" }, map.nodes.filter((one) => one.id === chosen).map(describe)),
         legend(),
         h("div", { class: "zoom", role: "group", "aria-label": "Size" }, button("+", () => zoom(1.3), { title: "Closer (+)", kind: "small" }), button("−", () => zoom(1 / 1.3), { title: "Farther (-)", kind: "small" }), button("Fit", whole, { title: "All of it (0)", kind: "small" }), button("Tidy", tidy, { title: "Place everything anew (z)", kind: "small" }))),
       (node || edge) && h("aside", { class: "side-panel", key: "panel", "aria-label": node ? nameOf(node.id) : "Edge" }, node ? nodePanel(map, node, route.query) : edgePanel(map, edge, route.query)),
