@@ -115,3 +115,41 @@ async def test_what_is_not_known(client: TestClient) -> None:
     assert (await client.get("/api/skerry/incidents/abc")).status == 404
     assert (await client.post("/api/skerry/incidents/abc/resolve", json={})).status == 404
     assert (await client.get("/api/skerry/incidents", query={"state": "closed"})).status == 422
+
+
+async def test_journeys_are_alerted_each_by_itself(tmp_path: Path) -> None:
+    """What the probe has written is read beside what the fleet has, whenever it is there."""
+    fleet, probe = tmp_path / "promises.json", tmp_path / "journeys.json"
+    fleet.write_text(json.dumps({"apps": {"ledger": {"owner": "ledger@x.y"}}}))
+    chosen = CollectorSettings(
+        path=str(tmp_path / "spans.db"), promises=str(fleet), journeys=str(probe)
+    )
+    async with TestClient(app, overrides={CollectorSettings: chosen}) as client:
+        assert set(await get(client, "owners")) == {"ledger"}
+        objectives = [{"endpoint": name, "availability": 99.9} for name in ("pay", "look")]
+        owners = {"pay": "ann@x.y", "look": "bob@x.y"}
+        promised = {"apps": {"journeys": {"objectives": objectives, "owners": owners}}}
+        probe.write_text(json.dumps(promised))
+
+        async def both() -> bool:
+            return set(await get(client, "owners")) == {"ledger", "journeys"}
+
+        await until(both)
+        spans = []
+        for number in range(4):
+            at = int(time.time() * 1e6)
+            run = {"timestamp": at, "duration": 1000, "tags": {"error": "assert a"}}
+            run |= {"traceId": f"{at:016x}{number + 1:016x}", "id": "1" * 16, "kind": "SERVER"}
+            spans.append({**run, "name": "look", "localEndpoint": {"serviceName": "journeys"}})
+        assert (await client.post("/api/v2/spans", json=spans)).status == 202
+        (alert,) = await until(lambda: get(client, "alerts"))
+        assert (alert["app"], alert["operation"]) == ("journeys", "look")
+        assert alert["owner"] == "bob@x.y"
+        assert alert["summary"].startswith("page: journeys look breaks what it has promised")
+        probe.unlink()
+
+        async def gone() -> bool:
+            standing = [one["app"] for one in await get(client, "objectives")]
+            return "journeys" not in standing
+
+        await until(gone)
