@@ -13,13 +13,18 @@ import pytest
 
 from skerry.core.clock import system
 from skerry.core.context import Context, Trace, attach
+from skerry.observe import otlp_json as otlp_json_reader
 from skerry.observe import otlp_proto
+from skerry.observe import zipkin as zipkin_reader
 from skerry.observe.limits import Limits
 from skerry.observe.model import Span as Kept
-from skerry.telemetry.export import Exporter, ExportSettings, exporter_from, settings_from
+from skerry.telemetry.destination import Destination, ExportSettings, settings_from
+from skerry.telemetry.export import Exporter, exporter_from
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.otlp import encode_protobuf
+from skerry.telemetry.otlp_json import encode_json
 from skerry.telemetry.spans import Link, Span
+from skerry.telemetry.zipkin import encode_zipkin
 
 
 def span(**fields: Any) -> Span:
@@ -32,6 +37,41 @@ def span(**fields: Any) -> Span:
 
 def read(body: bytes) -> list[Kept]:
     return otlp_proto.read(body, int(1e15), Limits()).spans
+
+
+def told(read_spans: list[Kept]) -> list[tuple[Any, ...]]:
+    return [
+        (one.trace_id, one.id, one.parent_id, one.name, one.kind, one.service, one.remote_service,
+         one.timestamp, one.duration, one.tags)
+        for one in read_spans
+    ]  # fmt: skip
+
+
+def test_every_way_to_write_says_the_same() -> None:
+    client = span(kind="client", fixed={"peer.service": "stock", "server.address": "stock"})
+    client.attributes = {"n": 3, "yes": True, "many": ["a", "b"], "f": 0.5, "odd": "\udcff"}
+    failed = span(status=500, error="OSError", failed=True, state="a=1", lost=[1, 2, 3])
+    failed.events = [(10.25, "exception", {"exception.message": "no disk"}), (10.3, "seen", {})]
+    failed.links = (Link(Trace(1, 2, state="b=2"), {"why": "x"}),)
+    scoped = span(kind="internal", parent_id=0, fixed={"otel.scope.name": "sql"}, verdict=(1, ""))
+    made = [client, failed, scoped]
+    resource = {"service.name": "pay", "service.version": "7"}
+    by_protobuf = read(encode_protobuf(resource, made, 1e9))
+    by_json = otlp_json_reader.read(encode_json(resource, made, 1e9), int(1e15), Limits()).spans
+    assert told(by_json) == told(by_protobuf)
+    assert [one.more for one in by_json] == [one.more for one in by_protobuf]
+    by_zipkin = zipkin_reader.read(encode_zipkin(resource, made, 1e9), int(1e15), Limits())
+    same = [one[:-1] for one in told(by_zipkin)]
+    assert same == [one[:-1] for one in told(by_protobuf)]
+    tags = [one.tags for one in by_zipkin]
+    assert tags[0]["yes"] == "true" and tags[0]["many"] == '["a", "b"]'
+    assert (tags[1]["error"], tags[1]["otel.status_code"]) == ("no disk", "ERROR")
+    assert tags[1]["otel.dropped_events_count"] == "2" and tags[1]["service.version"] == "7"
+    assert tags[2]["otel.scope.name"] == "sql" and tags[2]["otel.status_code"] == "OK"
+    assert [note.value for note in by_zipkin[1].annotations] == [
+        '"exception": {"exception.message": "no disk"}',
+        "seen",
+    ]
 
 
 def test_what_is_encoded_is_what_a_collector_reads() -> None:
@@ -123,8 +163,11 @@ def until(true: Callable[[], bool]) -> None:
     raise TimeoutError
 
 
-def exporter(metrics: Metrics, url: str, **settings: Any) -> Exporter:
-    made = Exporter(metrics, ExportSettings(url, every=0.02, **settings), lambda _: None)
+def exporter(
+    metrics: Metrics, *urls: str, headers: dict[str, str] | None = None, **settings: Any
+) -> Exporter:
+    to = tuple(Destination(url, headers=headers or {}) for url in urls)
+    made = Exporter(metrics, ExportSettings(to, every=0.02, **settings), lambda _: None)
     made.start()
     return made
 
@@ -148,7 +191,7 @@ def test_spans_arrive_in_batches(collector: Collector) -> None:
 
 def test_what_there_is_at_the_end_is_sent(collector: Collector) -> None:
     metrics = Metrics()
-    running = Exporter(metrics, ExportSettings(collector.url, every=60))
+    running = Exporter(metrics, ExportSettings((Destination(collector.url),), every=60))
     running.start()
     record(metrics, 10)
     running.stop()
@@ -197,9 +240,8 @@ def test_a_collector_that_is_away_costs_spans_and_nothing_else() -> None:
 
 def test_a_slow_one_neither_blocks_nor_grows(collector: Collector) -> None:
     metrics = Metrics()
-    metrics.tracer._room = 50
     collector.delay = 30
-    running = exporter(metrics, collector.url, batch=10)
+    running = exporter(metrics, collector.url, batch=10, room=50)
     record(metrics, 1)
     until(lambda: collector.requests == 1)
     record(metrics, 500)
@@ -216,16 +258,107 @@ def test_the_variables_are_opentelemetrys_own() -> None:
         "OTEL_RESOURCE_ATTRIBUTES": "service.namespace=f,service.name=ignored",
         "OTEL_SERVICE_NAME": "pay",
         "OTEL_EXPORTER_OTLP_TIMEOUT": "1500",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": __file__,
+        "OTEL_BSP_MAX_QUEUE_SIZE": "70",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "7",
     }
     found = settings_from(given, "app", "7")
     assert found is not None
-    assert found.url == "http://c:4318/base/v1/traces"
-    assert found.headers == {"authorization": "Bearer x", "b": "c"}
+    (to,) = found.destinations
+    assert to.url == "http://c:4318/base/v1/traces"
+    assert to.headers == {"authorization": "Bearer x", "b": "c"}
+    assert (to.timeout, to.compress, to.ca) == (1.5, False, __file__)
+    assert (found.room, found.batch, found.share) == (70, 7, 1.0)
     assert found.resource["service.name"] == "pay" and found.resource["service.version"] == "7"
-    assert found.resource["service.namespace"] == "f" and found.timeout == 1.5
+    assert found.resource["service.namespace"] == "f"
     direct = settings_from({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/x"}, "app")
-    assert direct is not None and direct.url == "http://c/x"
+    assert direct is not None and direct.destinations[0].url == "http://c/x"
     assert direct.resource["service.name"] == "app"
+
+
+OTLP = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}
+
+
+def test_several_back_ends_and_ways_to_write() -> None:
+    given = {
+        **OTLP,
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json",
+        "OTEL_TRACES_EXPORTER": "otlp, zipkin",
+        "OTEL_EXPORTER_ZIPKIN_ENDPOINT": "https://z/api/v2/spans",
+    }
+    found = settings_from(given, "app")
+    assert found is not None
+    assert [(to.url, to.media_type) for to in found.destinations] == [
+        ("http://c/v1/traces", "application/json"),
+        ("https://z/api/v2/spans", "application/json"),
+    ]
+    there = settings_from({"OTEL_TRACES_EXPORTER": "zipkin"}, "app")
+    assert there is not None
+    assert there.destinations[0].url == "http://localhost:9411/api/v2/spans"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "share"),
+    [
+        ("always_on", "", 1.0),
+        ("parentbased_traceidratio", "0.25", 0.25),
+        ("traceidratio", "2", 1.0),
+        ("traceidratio", "x", 1.0),
+        ("jaeger_remote", "", 1.0),
+        ("always_off", "", None),
+        ("traceidratio", "0", None),
+    ],
+)
+def test_who_wants_fewer_says_so(sampler: str, argument: str, share: float | None) -> None:
+    given = {**OTLP, "OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": argument}
+    found = settings_from(given, "app")
+    assert (found and found.share) == share
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "port 4318"),
+        ({"OTEL_TRACES_EXPORTER": "jaeger"}, "there are otlp, zipkin, none"),
+        ({"OTEL_EXPORTER_OTLP_CERTIFICATE": "/no/such.pem"}, "there is no file /no/such.pem"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    changes: dict[str, str], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert settings_from({**OTLP, **changes}, "app") is None
+    assert said in caplog.text
+
+
+def test_a_share_of_traces_is_sent_whole(collector: Collector) -> None:
+    metrics = Metrics()
+    running = exporter(metrics, collector.url, share=0.5)
+    for trace in (1, (1 << 64) - 1, 5 << 64):
+        for _ in range(2):
+            attach(Context(Trace(trace, 9)))
+            made, token = metrics.tracer.begin("GET /", "server", {}, system.now())
+            metrics.tracer.end(made, token, system.now())
+    running.stop()
+    assert sorted(one.trace_id for one in collector.got) == [
+        *[f"{1:016x}"] * 2,
+        *[f"{5 << 64:032x}"] * 2,
+    ]
+
+
+def test_one_back_end_does_not_wait_for_another(collector: Collector) -> None:
+    other = Collector()
+    other.delay = 30
+    metrics = Metrics()
+    running = exporter(metrics, other.url, collector.url, batch=10, room=100)
+    for number in range(1, 31):
+        record(metrics, 10)
+        until(lambda: len(collector.got) == 10 * number)  # noqa: B023 - called at once
+    assert other.requests == 1
+    assert counted(metrics)["not taken"] == 300 - 10 - 100  # under way, and what may wait
+    running.stop(0.2)
+    other.shutdown()
+    other.server_close()
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from .spans import Link, Span
 
 MEDIA_TYPE = "application/x-protobuf"
 
-_KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
-_ERROR = 2
+KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
+ERROR = 2
 _ELSEWHERE = (SCOPE, SCOPE_VERSION)
-_MOST = 64  # values of a list
+MOST = 64  # values of a list
 _fixed64 = struct.Struct("<Q").pack
 _double = struct.Struct("<d").pack
 
@@ -52,7 +52,7 @@ def _span(span: Span, offset: float, known: dict[int, bytes]) -> bytes:
         _text(3, span.state) if span.state else b"",
         b"\x22\x08" + span.parent_id.to_bytes(8, "big") if span.parent_id else b"",
         _text(5, span.name),
-        b"\x30" + _varint(_KINDS[span.kind]),
+        b"\x30" + _varint(KINDS[span.kind]),
         b"\x39" + _fixed64(nanos(span.started, offset)),
         b"\x41" + _fixed64(nanos(span.ended, offset)),
         fixed,
@@ -67,7 +67,7 @@ def _span(span: Span, offset: float, known: dict[int, bytes]) -> bytes:
             parts.append(_varint(field << 3) + _varint(lost))
     status = status_of(span)
     if status:
-        said = _text(2, message_of(span)) if status == _ERROR else b""
+        said = _text(2, message_of(span)) if status == ERROR else b""
         parts.append(_bytes(15, said + b"\x18" + _varint(status)))
     return b"".join(parts)
 
@@ -100,7 +100,7 @@ def _value(value: Any) -> bytes:
     if isinstance(value, float):
         return b"\x21" + _double(value)
     if isinstance(value, (list, tuple)):
-        return _bytes(5, b"".join(_bytes(1, _value(one)) for one in value[:_MOST]))
+        return _bytes(5, b"".join(_bytes(1, _value(one)) for one in value[:MOST]))
     return _text(1, str(value))
 
 

@@ -142,13 +142,14 @@ class Tracer:
 
     Attributes:
         on: whether anybody takes them.
+        room: as given; may be changed.
         dropped: how many found no room, since ``missed`` was last asked.
     """
 
     def __init__(self, room: int = 20_000, clock: Clock = system) -> None:
         self.on = False
         self.dropped = 0
-        self._room = room
+        self.room = room
         self._clock = clock
         self._ended: deque[Span] = deque()
         _tracers.add(self)
@@ -205,7 +206,7 @@ class Tracer:
         if span.twin is not None:
             if _api is not None:
                 _api.end(span)
-        elif len(self._ended) < self._room:
+        elif len(self._ended) < self.room:
             self._ended.append(span)
         else:
             self.dropped += 1
