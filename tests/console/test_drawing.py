@@ -219,6 +219,26 @@ def test_the_cause_is_blamed_and_not_its_victims() -> None:
     assert {one.id: one.alert for one in found.nodes if one.alert} == {"bank": "page"}
 
 
+def test_who_calls_an_app_that_is_down_leaves_no_flow_and_is_its_victim() -> None:
+    apps = [
+        {"app": "portal", "needs": ["shop"]},
+        {"app": "shop", "needs": ["bank"]},
+        {"app": "bank", "state": "stopped"},
+        {"app": "clock", "needs": ["bank"]},
+    ]
+    found = drawn(
+        {"apps": apps},
+        flows=[flow("portal", "shop", 9, 9), flow("shop", "bank", 50), flow("clock", "bank")],
+        operations=[served("portal", 9, 9), served("shop", 59, 9), served("bank", 60)],
+        lately=[served("portal", 9, 9), served("shop", 9, 9), served("clock", 9)],
+        troubles=[trouble("bank", "shop", "portal", "clock")],
+    )
+    health = {one.id: one.health for one in found.nodes if one.health}
+    assert health == {"bank": "cause", "shop": "victim", "portal": "victim"}
+    assert edge(found, "shop", "bank").health == "cause"
+    assert edge(found, "clock", "bank").health == ""
+
+
 def test_what_is_over_is_past() -> None:
     flows = [flow("portal", "shop", 9, 9)]
     before = drawn(flows=flows, troubles=[trouble("shop", "portal", last=UNTIL - NOW - 1)])

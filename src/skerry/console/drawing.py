@@ -13,6 +13,7 @@ from skerry.telemetry.histogram import Histogram
 from .graph import FRONT, NOW, Edge, Figures, Fleet, Map, Node, Seen, Topic
 
 _SLOWEST = 5
+_DOWN = ("stopped", "crashed", "backoff")
 _LOOPBACK = ("127.", "localhost", "::1")
 _FIGURES = ("count", "errors", "rate", "p50", "p95", "p99")
 
@@ -191,17 +192,26 @@ def _blame(nodes: dict[str, Node], edges: Iterable[Edge], seen: Seen) -> None:
         elif not node.health:
             node.health = "past"
     edges = list(edges)
-    for name in hurt & {one.caller for one in edges if one.failing} & nodes.keys():
+    failing = {one.service for one in seen.lately if one.errors}
+    failing.update(name for one in edges if one.failing for name in (one.caller, one.callee))
+    for name in hurt & failing & nodes.keys():
         if nodes[name].health != "cause":
             nodes[name].health = "victim"
     for one in edges:
-        health = nodes[one.callee].health
+        callee = nodes[one.callee]
         # Of calls from outside only the whole window is known.
-        if (one.failing or (one.caller == FRONT and one.errors)) and health != "past":
-            one.health = health
+        fails = one.failing or (one.caller == FRONT and one.errors) or _in_vain(nodes, one)
+        if fails and callee.health != "past":
+            one.health = callee.health
     for alert in seen.alerts:
         if alert.state == "firing" and alert.app in nodes:
             nodes[alert.app].alert = alert.severity
+
+
+def _in_vain(nodes: dict[str, Node], edge: Edge) -> bool:
+    """Whether calls find nobody who could be called: those leave no trace on the network."""
+    down = nodes[edge.callee].state in _DOWN
+    return down and not edge.messaging and nodes[edge.caller].health == "victim"
 
 
 def _slowest(rows: Iterable[Rates]) -> list[Exemplar]:

@@ -85,7 +85,7 @@ class Seen(Struct):
     """What the collector has counted from ``since`` until ``until``, in seconds since 1970.
 
     Attributes:
-        recent: the flows of the last minute.
+        recent, lately: flows and operations of the last minute.
     """
 
     since: float
@@ -93,6 +93,7 @@ class Seen(Struct):
     flows: list[Flow] = []
     recent: list[Flow] = []
     operations: list[Operation] = []
+    lately: list[Operation] = []
     troubles: list[Trouble] = []
     alerts: list[Alert] = []
 
@@ -192,6 +193,7 @@ def questions(until: float, seconds: float) -> dict[str, str]:
         "flows": f"/api/skerry/edges?since={since}&until={until}",
         "recent": f"/api/skerry/edges?since={latest}&until={until}",
         "operations": f"/api/skerry/operations?since={since}&until={until}",
+        "lately": f"/api/skerry/operations?since={latest}&until={until}",
         "troubles": "/api/skerry/incidents",
         "alerts": "/api/skerry/alerts",
     }

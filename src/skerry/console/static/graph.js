@@ -141,21 +141,21 @@ function close(node) {
   const state = node.kind === "front" || node.kind === "foreign" ? null : node.state;
   const some = node.instances > 1 || (node.instances && node.ready < node.instances) ? `${node.ready < node.instances ? `${node.ready}/` : "×"}${node.instances}` : "";
   const right = W / 2 - left;
-  const inside = node.count || QUIET.has(node.state) ? figures(node, left, down) : h("text", { class: "said", x: -W / 2 + left, y: 15 + down }, node.state);
   return [
     state && h("circle", { class: `dot ${state}`, cx: -W / 2 + left + 4, cy: -9 + down, r: 4 }),
     h("text", { class: "name", x: -W / 2 + left + (state ? 14 : 0), y: -5 + down }, cut(nameOf(node.id), 18)),
     node.alert ? h("g", { class: "bell", transform: `translate(${right - 12} ${-16 + down})` }, h("path", { d: "M6 0l7 12h-14z" }), h("text", { x: 6, y: 10.5, "text-anchor": "middle" }, "!"))
       : h("text", { class: "more", x: right, y: -5 + down, "text-anchor": "end" }, some || (node.kind === "app" || node.kind === "front" ? "" : node.system || (node.kind === "foreign" ? "" : node.kind))),
-    inside,
+    figures(node, left, down),
   ];
 }
 
 function figures(node, left, down) {
-  if (!node.count) return h("text", { class: "said", x: -W / 2 + left, y: 15 + down }, node.kind === "front" ? "nobody calls" : "no traffic");
+  const quiet = QUIET.has(node.state);
+  if (!node.count) return h("text", { class: "said", x: -W / 2 + left, y: 15 + down }, quiet ? (node.kind === "front" ? "nobody calls" : "no traffic") : node.state);
   const failed = node.errors > 0;
   return [
-    h("text", { class: "figure", x: -W / 2 + left, y: 15 + down }, often(node.rate)),
+    h("text", { class: "figure", x: -W / 2 + left, y: 15 + down }, quiet ? often(node.rate) : node.state),
     h("text", { class: `figure ${failed ? "failed" : "none"}`, x: node.p99 === null ? W / 2 - left : 2, y: 15 + down, "text-anchor": node.p99 === null ? "end" : "middle" }, percent(node.errors, node.count)),
     node.p99 !== null && h("text", { class: "figure", x: W / 2 - left, y: 15 + down, "text-anchor": "end" }, took(node.p99)),
   ];

@@ -61,7 +61,7 @@ export function nodePanel(map, node, query) {
     head(nameOf(node.id), [tag(what(node), nodeTone(node)), node.state && state(node.state, own && node.instances > 1 ? `${node.ready}/${node.instances} ready` : node.state)], query),
     (node.owner || node.team || node.address) && h("p", { class: "whose", key: "whose" }, [node.team, node.owner, node.address.replace("http://", "")].filter(Boolean).join(" · ")),
     node.health === "victim" && h("div", { class: "notice warn", key: "victim" }, NOTES.victim),
-    node.alert && h("div", { class: "notice bad", key: "alert" }, NOTES[node.alert]),
+    node.alert && h("div", { class: "notice bad", key: "alert" }, node.owner ? NOTES[node.alert] : "An alert goes on; it has no owner who could be told."),
     troubles(node),
     figures(node, "Handled"),
     own && h("div", { class: "actions", key: "actions" },
