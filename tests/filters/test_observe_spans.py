@@ -163,7 +163,7 @@ async def test_nothing_is_recorded_while_nobody_takes_it() -> None:
 
 
 async def test_the_buffer_has_an_end(metrics: Metrics) -> None:
-    metrics.tracer._room = 3
+    metrics.tracer.room = 3
     for _ in range(5):
         await server(metrics)(Request("POST", "/payments"), good)
     assert (metrics.tracer.waiting, metrics.tracer.dropped) == (3, 2)
