@@ -4,10 +4,8 @@ import { hue } from "./format.js";
 
 const HEIGHT = 56;
 
-/** @param canvas where it is drawn, of any width
- *  @param {{rows, duration}} trace
- *  @param zoom from and to in microseconds
- *  Colours are read from elements, because a canvas knows no custom properties. */
+/** @param colours `hues`, `bad` and `hurt`: read from elements, because a canvas knows no custom
+ *  properties */
 export function drawMinimap(canvas, trace, colours) {
   const width = canvas.clientWidth;
   const ratio = window.devicePixelRatio || 1;
@@ -27,8 +25,10 @@ export function drawMinimap(canvas, trace, colours) {
     pen.fillStyle = colours.hues[hue(row.app)];
     pen.fillRect(x(row.start), y, Math.max(1, x(row.duration)), Math.max(0.75, tall - 0.5));
   });
-  pen.fillStyle = colours.bad;
-  for (const [row, y] of wrong) pen.fillRect(x(row.start), y - 0.5, Math.max(2, x(row.duration)), Math.max(1.5, tall));
+  for (const [row, y] of wrong) {
+    pen.fillStyle = row.hurt ? colours.hurt : colours.bad;
+    pen.fillRect(x(row.start), y - 0.5, Math.max(2, x(row.duration)), Math.max(1.5, tall));
+  }
 }
 
 /** Let `zoom(from, to)` be told of what is dragged, as shares of the width; a click alone is

@@ -31,6 +31,9 @@ function stretch(kind, from, to, zoom, title = null, extra = "") {
   return h("i", { class: `${kind} ${extra}`, title, style: { left: `${a.toFixed(3)}%`, width: `${Math.max(0, b - a).toFixed(3)}%` } });
 }
 
+/** Where it was born is bad; whoever only passed it on is hurt. */
+const failure = (row) => (!row.error ? "" : row.hurt ? "hurt" : "bad");
+
 function lane(row, { zoom, critical }) {
   if (row.start === null) return h("div", { class: "lane" }, h("span", { class: "time", style: { left: "0" } }, "no time was told"));
   const [from, to] = [row.start, row.start + row.duration];
@@ -42,7 +45,7 @@ function lane(row, { zoom, critical }) {
   const seen = b >= 0 && a <= 100;
   const error = row.error && !row.stacked;
   return h("div", { class: "lane" },
-    stretch("bar", from, to, zoom, null, `hue-${hue(row.app)} ${row.error ? "bad" : ""}`),
+    stretch("bar", from, to, zoom, null, `hue-${hue(row.app)} ${failure(row)}`),
     critical && (row.critical || []).map(([begin, end]) => stretch("critical", begin, end, zoom)),
     (row.events || []).map((event, i) => { const at = share(event.at, zoom); return at >= 0 && at <= 100 && h("i", { key: `e${i}`, class: `tick ${event.name === "exception" ? "bad" : ""}`, title: `${event.name} at ${took(event.at)}`, style: { left: `${at.toFixed(3)}%` } }); }),
     seen && h("span", { class: `time ${place}`, style: side }, error && before && h("span", { class: "fault" }, `${row.error} `), took(row.duration), error && !before && h("span", { class: "fault" }, ` ${row.error}`)),
@@ -69,7 +72,7 @@ export function spanRow(row, context) {
   const { selected, collapsed, faint } = context;
   const open = !collapsed.has(row.number);
   const [mark, meaning] = KINDS[row.kind] || ["", ""];
-  return h("div", { key: `s${row.number}`, class: `line span ${selected === row.number ? "chosen" : ""} ${row.error ? "bad" : ""} ${faint?.(row) ? "faint" : ""}`, role: "row", "aria-level": row.depth + 1, "aria-selected": String(selected === row.number), "aria-expanded": row.size > 1 ? String(open) : null, data: { number: row.number }, onclick: (event) => { if (!event.target.closest("a, button")) context.select(row.number); }, ondblclick: () => context.detail(row.number) },
+  return h("div", { key: `s${row.number}`, class: `line span ${selected === row.number ? "chosen" : ""} ${failure(row)} ${faint?.(row) ? "faint" : ""}`, role: "row", "aria-level": row.depth + 1, "aria-selected": String(selected === row.number), "aria-expanded": row.size > 1 ? String(open) : null, data: { number: row.number }, onclick: (event) => { if (!event.target.closest("a, button")) context.select(row.number); }, ondblclick: () => context.detail(row.number) },
     h("div", { class: "tree", role: "gridcell", style: { "--depth": Math.min(row.depth, context.deepest) } },
       row.size > 1 ? h("button", { key: "twist", type: "button", class: "twist", tabindex: "-1", "aria-expanded": String(open), "aria-label": `${row.size - 1} below`, onclick: () => context.flip(row.number) }, icon("chevron")) : h("span", { key: "twist", class: "twist" }),
       h("i", { class: `swatch hue-${hue(row.app)}`, "aria-hidden": "true" }),

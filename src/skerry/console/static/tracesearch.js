@@ -111,7 +111,6 @@ function filters(query) {
     search(q, typed, { placeholder: "attribute=value and …, or a trace’s id", wide: true }),
     h("button", { key: "errors", type: "button", class: "button toggle", "aria-pressed": String(!!errors), onclick: () => amend({ errors: errors ? "" : "1" }) }, icon("errors"), h("span", null, "Errors")),
     h("button", { key: "ticks", type: "button", class: "button toggle", "aria-pressed": String(!!ticks), title: "Also what runs by the clock", onclick: () => amend({ ticks: ticks ? "" : "1" }) }, h("span", null, "Schedules")),
-    h("span", { class: "grow" }),
     set
       ? h("button", { key: "set", type: "button", class: "button on", title: "Back to what is new", onclick: () => amend({ from: "", to: "" }) }, h("span", null, `${moment(Number(from))} – ${moment(Number(to))}`), icon("close"))
       : select("Time", span, Object.entries(WINDOWS).map(([value, [, text]]) => [value, text]), (value) => amend({ window: value === "1h" ? "" : value })),

@@ -89,6 +89,10 @@ function take(found, first) {
     row.stacked = !!exceptionOf(row)?.stack;
     if (row.attempt?.[1] && row.parent >= 0) found.rows[row.parent].retried = row.attempt[1];
   });
+  for (const row of [...found.rows].reverse()) {
+    const above = found.rows[row.parent];
+    if (above && (row.error || row.hurt)) above.hurt = true;
+  }
   // A caller that sends no spans here is nothing unusual; several beginnings are.
   found.pieces = found.rows.some((row) => row.missing) && (!found.rows[0].missing || found.rows.filter((row) => !row.depth).length > 1);
   trace = found;
@@ -228,7 +232,7 @@ function colours(el) {
   const probe = document.createElement("i");
   el.parentElement.append(probe);
   const read = (name) => { probe.className = name; return getComputedStyle(probe).backgroundColor; };
-  const found = { hues: Array.from({ length: 12 }, (_, i) => read(`probe hue-${i}`)), bad: read("probe bad") };
+  const found = { hues: Array.from({ length: 12 }, (_, i) => read(`probe hue-${i}`)), bad: read("probe bad"), hurt: read("probe hurt") };
   probe.remove();
   return found;
 }
