@@ -40,6 +40,16 @@ class RequestBody(Stream):
         self.read_started = False
         self.finished = False
 
+    def watch(self, seen: Callable[[bytes], object]) -> None:
+        receive = self._receive
+
+        async def received() -> MutableMapping[str, Any]:
+            message = await receive()
+            seen(message.get("body", b""))
+            return message
+
+        self._receive = received
+
     def __aiter__(self) -> Stream:
         self._iterator = self._chunks()
         return self

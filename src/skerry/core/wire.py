@@ -125,6 +125,16 @@ class Stream:
         """Put ``around`` between what is here and whoever reads from now on."""
         self._iterator = around(self._iterator)
 
+    def watch(self, seen: Callable[[bytes], object]) -> None:
+        """Have ``seen`` called with each piece that somebody reads from now on."""
+
+        async def along(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+            async for chunk in source:
+                seen(chunk)
+                yield chunk
+
+        self.wrap(along)
+
     def __aiter__(self) -> Stream:
         return self
 

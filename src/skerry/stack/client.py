@@ -32,6 +32,7 @@ from skerry.telemetry.metrics import Metrics
 from skerry.transport.base import Transport
 
 from .edit import Edit, edited
+from .payloads import payload_slot
 from .rows import Row, rows
 
 
@@ -169,6 +170,7 @@ def instance_stack(parts: Parts, instance: Address) -> Stack[Request, Response]:
             below=("attempt",),
             filter=Observe(parts.metrics, "attempt", parts.caller, app, clock=clock),
         ),
+        *payload_slot(400),
         Slot(
             "propagate",
             "below the attempt's count, because the attempt is the parent of what it causes; "

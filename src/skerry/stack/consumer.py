@@ -13,6 +13,8 @@ from skerry.filters.lease import KeepLease
 from skerry.filters.pause import Pause
 from skerry.telemetry.metrics import Metrics
 
+from .payloads import event_payload_slot
+
 
 def consumer_stack(
     handler: str,
@@ -34,6 +36,7 @@ def consumer_stack(
             "outermost, so that it sees every attempt and all the time it takes",
             filter=ObserveHandler(metrics, app, handler, clock),
         ),
+        *event_payload_slot(),
         Slot(
             "lease",
             "above all that waits: what is ours while it waits must be said to be ours",

@@ -18,6 +18,7 @@ from skerry.filters.observe import Observe
 from skerry.telemetry.metrics import Metrics
 
 from .edit import Edit, edited
+from .payloads import payload_slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def server_stack(
             "outermost, so that it sees every answer, also those that other filters give",
             filter=Observe(metrics, "server", app, route=route, operation=operation, clock=clock),
         ),
+        *payload_slot(500),
         Slot(
             "deadline",
             "first of those that act: neither a place nor a check is spent on a caller that left",

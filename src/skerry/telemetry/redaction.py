@@ -5,6 +5,7 @@ On by default. A name that sounds like a secret hides its value; so does a value
 
 from __future__ import annotations
 
+import os
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s/@:]*:[^\s/@]*@", re.IGNORECASE)
+_OWN = [re.escape(n.strip()) for n in os.environ.get("SKERRY_REDACT", "").split(",") if n.strip()]
+_ALSO = re.compile("|".join(_OWN) or "(?!)", re.IGNORECASE)
 _LONG = 300
 _DEEP = 3
 _MANY = 20
@@ -28,8 +31,13 @@ _short.maxstring = _short.maxother = _short.maxlong = 200
 
 
 def is_secret(name: str) -> bool:
-    """Whether what is called so is hidden."""
-    return _SECRET.search(name.replace("-", "_")) is not None
+    """Whether what is called so is hidden; ``SKERRY_REDACT`` names parts of further names."""
+    return _SECRET.search(name.replace("-", "_")) is not None or _ALSO.search(name) is not None
+
+
+def without_passwords(text: str) -> str:
+    """Text whose URLs name no user and no password."""
+    return _URL.sub(rf"\g<scheme>{HIDDEN}@", text)
 
 
 def shown(name: str, value: Any) -> str:
@@ -48,12 +56,12 @@ def redacted(value: Any) -> Any:
         return {k: HIDDEN if is_secret(str(k)) else redacted(v) for k, v in value.items()}
     if isinstance(value, list):
         return [redacted(one) for one in value]
-    return _URL.sub(rf"\g<scheme>{HIDDEN}@", value) if isinstance(value, str) else value
+    return without_passwords(value) if isinstance(value, str) else value
 
 
 def _repr(value: Any, deep: int) -> str:
     if isinstance(value, (str, bytes)):
-        return _URL.sub(rf"\g<scheme>{HIDDEN}@", repr(value[:_LONG]))
+        return without_passwords(repr(value[:_LONG]))
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     if deep and isinstance(value, Mapping):
@@ -67,7 +75,7 @@ def _repr(value: Any, deep: int) -> str:
     if deep and fields is not None and not isinstance(value, type):
         pairs = ((name, getattr(value, name, None)) for name in fields[:_MANY])
         return f"{type(value).__name__}(" + ", ".join(_field(n, v, deep) for n, v in pairs) + ")"
-    return _URL.sub(rf"\g<scheme>{HIDDEN}@", _short.repr(value))
+    return without_passwords(_short.repr(value))
 
 
 def _some(value: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
