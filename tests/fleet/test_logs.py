@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.fleet.console import Console
-from skerry.fleet.logs import CHUNK, LONGEST_LINE, Line, LogBook, LogFile, Splitter, stamp, tail
+from skerry.fleet.loglines import Line
+from skerry.fleet.logs import CHUNK, LONGEST_LINE, LogBook, LogFile, Splitter, stamp, tail
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 7))

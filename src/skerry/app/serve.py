@@ -23,6 +23,7 @@ from typing import Any
 import uvicorn
 
 from skerry.core.errors import ConfigError, Error
+from skerry.telemetry import logs
 
 from .ending import bounded_end
 from .nowebsocket import NoWebSocket
@@ -178,7 +179,8 @@ def run(
     drain: float = DRAIN,
     ready: Callable[[str], object] = lambda url: None,
 ) -> None:
-    """Serve one app in this process until it is told to stop: ``run(app)``.
+    """Serve one app in this process until it is told to stop: ``run(app)``. What it logs is
+    written to standard error, unless somebody has said otherwise.
 
     Args:
         app: any ASGI application.
@@ -190,6 +192,8 @@ def run(
         ConfigError: the address cannot be listened on.
         NotStarted: the app's own start-up failed.
     """
+    logs.as_last_resort()
+    logs.join_libraries()
     runner = asyncio.Runner(loop_factory=loop_factory())
     code = 1
     try:

@@ -35,6 +35,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "logs": (
         "skerry logs quotes schools",
         "skerry logs --follow --lines 0",
+        "skerry logs --level warning --lines 20",
+        "skerry logs --trace 4bf92f3577b34da6a3ce929d0e0e4736",
         "skerry logs --json quotes-2",
     ),
     "restart": ("skerry restart quotes",),

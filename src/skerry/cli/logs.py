@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from skerry.fleet.client import Control, NotRunning
+from skerry.fleet.logtext import readable
 
 from .output import COLOURED_IN_TURN, coloured, fail, nearest, paint
 from .place import fleet_file
@@ -16,16 +18,29 @@ from .place import fleet_file
 _EVERYTHING = ""
 
 
-def logs(file: str, names: Sequence[str], lines: int, follow: bool, as_json: bool) -> int:
+Line: TypeAlias = dict[str, Any]
+
+
+def logs(
+    file: str,
+    names: Sequence[str],
+    lines: int,
+    follow: bool,
+    trace: str,
+    level: str,
+    grep: str,
+    as_json: bool,
+) -> int:
     """Print the last lines of these apps, instances or backings; then those that come."""
+    which = {"trace": _id(trace), "level": level, "grep": grep}
     place = fleet_file(file)
     fleet = Control(place.parent)
     try:
-        found = _running(fleet, names, lines, follow)
+        found = _running(fleet, names, lines, follow, which)
     except NotRunning:
         if follow:
             raise
-        found = _kept(place, names, lines)
+        found = _kept(place, names, lines, which)
     show = _as_json if as_json else _Prefixed()
     for line in found:
         show(line)
@@ -34,23 +49,30 @@ def logs(file: str, names: Sequence[str], lines: int, follow: bool, as_json: boo
     return 0
 
 
+def _id(trace: str) -> str:
+    if len(trace) > 32 or trace.strip("0123456789abcdefABCDEF"):
+        fail(f"{trace!r} is no trace's id: up to 32 hex digits; skerry trace ls has them")
+    return trace.lower()
+
+
 def _running(
-    fleet: Control, names: Sequence[str], lines: int, follow: bool
-) -> Iterator[dict[str, str]]:
+    fleet: Control, names: Sequence[str], lines: int, follow: bool, which: dict[str, str]
+) -> Iterator[Line]:
+    ask = partial(fleet.logs, trace=which["trace"], level=which["level"], grep=which["grep"])
     if len(names) < 2:
-        return fleet.logs(names[0] if names else _EVERYTHING, lines=lines, follow=follow)
+        return ask(names[0] if names else _EVERYTHING, lines=lines, follow=follow)
     # What follows is asked for before what was, so that nothing is lost between the two.
-    coming = fleet.logs(_EVERYTHING, lines=0, follow=True) if follow else iter(())
-    past = [line for name in dict.fromkeys(names) for line in fleet.logs(name, lines=lines)]
+    coming = ask(_EVERYTHING, lines=0, follow=True) if follow else iter(())
+    past = [line for name in dict.fromkeys(names) for line in ask(name, lines=lines)]
     past.sort(key=lambda line: line["time"])
     return _joined(past[-lines:] if lines else [], coming, _wanted(fleet, names))
 
 
 def _joined(
-    past: list[dict[str, str]],
-    coming: Iterator[dict[str, str]],
+    past: list[Line],
+    coming: Iterator[Line],
     wanted: Callable[[str], bool],
-) -> Iterator[dict[str, str]]:
+) -> Iterator[Line]:
     yield from past
     seen = {(line["time"], line["source"], line["text"]) for line in past}
     for line in coming:
@@ -79,17 +101,20 @@ def _wanted(fleet: Control, names: Sequence[str]) -> Callable[[str], bool]:
     return look
 
 
-def _kept(file: Path, names: Sequence[str], lines: int) -> Iterator[dict[str, str]]:
+def _kept(file: Path, names: Sequence[str], lines: int, which: dict[str, str]) -> Iterator[Line]:
     """What the files have, of a fleet that has ended."""
     folder = file.parent / ".skerry" / "logs"
     if not folder.is_dir():
         fail(f"no fleet has run in {file.parent} yet; start it with skerry up")
-    from skerry.fleet.logs import tail
+    import msgspec
+
+    from skerry.fleet.loglines import Wanted
+    from skerry.fleet.logsearch import find
 
     sources = {log.name.removesuffix(".log") for log in folder.glob("*.log")}
     meant = set().union(*(_sources_of(name, file, sources) for name in names))
-    for line in tail(folder, (meant if names else sources).__contains__, lines):
-        yield {"time": line.time, "source": line.source, "text": line.text}
+    for line in find(folder, (meant if names else sources).__contains__, lines, Wanted(**which)):
+        yield msgspec.to_builtins(line)
 
 
 def _sources_of(name: str, file: Path, sources: set[str]) -> set[str]:
@@ -110,7 +135,7 @@ def _sources_of(name: str, file: Path, sources: set[str]) -> set[str]:
     return {source for source in sources if source.rpartition("-")[0] in processes}
 
 
-def _as_json(line: dict[str, str]) -> None:
+def _as_json(line: Line) -> None:
     print(json.dumps(line, ensure_ascii=False))
 
 
@@ -122,7 +147,7 @@ class _Prefixed:
         self._colours: dict[str, str] = {}
         self._coloured = coloured(sys.stdout)
 
-    def __call__(self, line: dict[str, str]) -> None:
+    def __call__(self, line: Line) -> None:
         source = line["source"]
         self._width = max(self._width, len(source))
         prefix = f"{source:{self._width}} |"
@@ -130,4 +155,5 @@ class _Prefixed:
             app = source.rpartition("-")[0] or source
             turn = len(self._colours) % len(COLOURED_IN_TURN)
             prefix = paint(prefix, self._colours.setdefault(app, COLOURED_IN_TURN[turn]))
-        print(prefix, line["text"])
+        for text in readable(line, self._coloured).split("\n"):
+            print(prefix, text)

@@ -63,10 +63,21 @@ FLEET: dict[str, Verb] = {
             option(
                 "--lines", "-n", metavar="N", type=count, default=100, help="so many first (100)"
             ),
+            option(
+                "--trace", metavar="ID", default="", help="what was logged in one trace; all apps"
+            ),
+            option(
+                "--level",
+                choices=("debug", "info", "warning", "error", "critical"),
+                default="",
+                help="what is that bad, or worse",
+            ),
+            option("--grep", metavar="TEXT", default="", help="what has this text in it"),
             switch("--json", dest="as_json", help="print one JSON object for each line"),
             FILE,
         ),
-        "When the fleet has ended, what is in .skerry/logs is shown.",
+        "When the fleet has ended, what is in .skerry/logs is shown.\n"
+        "Lines of JSON are shown as text; --json has all they say.",
     ),
     "restart": Verb(
         "running:restart",

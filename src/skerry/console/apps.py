@@ -37,9 +37,18 @@ async def get_fleet(desk: Desk) -> Response:
 
 
 @apps.get("/logs")
-async def get_logs(desk: Desk, app: str = "", lines: int = 100, follow: bool = False) -> Response:
+async def get_logs(
+    desk: Desk,
+    app: str = "",
+    lines: int = 100,
+    follow: bool = False,
+    trace: str = "",
+    level: str = "",
+    grep: str = "",
+) -> Response:
     """What ``skerry logs --json`` prints: a line of JSON for each line that was printed."""
-    query = urlencode({"app": app, "lines": lines, "follow": "true" if follow else "false"})
+    asked = {"app": app, "lines": lines, "follow": "true" if follow else "false"}
+    query = urlencode({**asked, "trace": trace, "level": level, "grep": grep})
     return await desk.control.forward("GET", f"/logs?{query}")
 
 

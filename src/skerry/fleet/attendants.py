@@ -20,6 +20,7 @@ from typing import Any
 
 from skerry.core.errors import ConfigError
 from skerry.spec import Fleet, ObjectiveSpec
+from skerry.telemetry.logs import FORMAT
 
 from . import channel as wire
 from .launcher import CAN_FORK, executed
@@ -63,6 +64,7 @@ class Attendants:
         self._control = control
         self._drain = drain
         self._elsewhere = any(environment.get(name) for name in _ENDPOINTS)
+        self._logs = environment.get(FORMAT) or "json"
 
     def names(self, fleet: Fleet) -> list[str]:
         """Which of them a fleet has."""
@@ -124,12 +126,18 @@ class Attendants:
         signals = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
         return named | endpoint | signals
 
+    def logs(self) -> dict[str, str]:
+        """How everyone who asks is to write logs: so that the fleet can read them, unless whoever
+        starts it wants something else."""
+        return {FORMAT: self._logs}
+
     def _environment(self, fleet: Fleet, name: str) -> dict[str, str]:
         common = {
             "SKERRY_FLEET": fleet.name,
             "SKERRY_CONTROL": str(self._control),
             "SKERRY_APP": name,
             "SKERRY_INSTANCE": name,
+            **self.logs(),
         }
         if name == JOURNEYS:  # its runs are traces, as those of people are
             return common | self.spans(fleet, name, name) | _of_probe(fleet)

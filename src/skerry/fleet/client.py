@@ -113,21 +113,32 @@ class Control:
         self.request("POST", "/down")
 
     def logs(
-        self, name: str = "", *, lines: int = 100, follow: bool = False
-    ) -> Iterator[dict[str, str]]:
-        """Lines as ``{"time", "source", "text"}``; with ``follow`` they go on until it ends.
+        self,
+        name: str = "",
+        *,
+        lines: int = 100,
+        follow: bool = False,
+        trace: str = "",
+        level: str = "",
+        grep: str = "",
+    ) -> Iterator[dict[str, Any]]:
+        """Lines as ``{"time", "source", "text"}``, and of lines of JSON ``level``, ``logger``,
+        ``trace``, ``span`` and ``fields``; with ``follow`` they go on until it ends.
 
         Args:
             name: an app, a backing, an instance, a process, or ``fleet``; empty for all.
+            trace, level, grep: only what was logged in this trace; is that bad, or worse; has
+                this text in it.
 
         Raises:
             NotRunning: nobody listens.
             ControlError: nothing of that name runs.
         """
         query = {"app": name, "lines": lines, "follow": "true" if follow else "false"}
+        query |= {"trace": trace, "level": level, "grep": grep}
         exchange = _Exchange(self, "GET", f"/logs?{urlencode(query)}", None, None)
 
-        def decoded() -> Iterator[dict[str, str]]:
+        def decoded() -> Iterator[dict[str, Any]]:
             with exchange:
                 for line in exchange.lines():
                     yield json.loads(line)

@@ -13,7 +13,10 @@ import threading
 import time
 from typing import TextIO
 
-from .logs import Line
+from msgspec import structs
+
+from .loglines import Line, understood
+from .logtext import readable
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 _QUEUE = 20_000
@@ -67,9 +70,10 @@ class Console:
 
     def formatted(self, line: Line) -> str:
         self._width = max(self._width, len(line.source))
-        name = line.source.ljust(self._width)
-        if self._colours is None:
-            return f"{name} | {line.text}\n"
-        app = line.source.rpartition("-")[0] or line.source
-        colour = self._colours.setdefault(app, _COLOURS[len(self._colours) % len(_COLOURS)])
-        return f"\x1b[{colour}m{name} |\x1b[0m {line.text}\n"
+        prefix = f"{line.source.ljust(self._width)} |"
+        if self._colours is not None:
+            app = line.source.rpartition("-")[0] or line.source
+            colour = self._colours.setdefault(app, _COLOURS[len(self._colours) % len(_COLOURS)])
+            prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
+        text = readable(structs.asdict(understood(line)), self._colours is not None)
+        return "".join(f"{prefix} {one}\n" for one in text.split("\n"))

@@ -5,13 +5,15 @@ A Skerry app like any other, on a Unix socket that only its owner may open.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from skerry.app import App
 from skerry.app.serve import Server
@@ -23,13 +25,18 @@ from skerry.telemetry.metrics import Snapshot
 from .control_apps import add_apps
 from .control_stacks import add_stacks
 from .guard import Guard, token_in
-from .logs import Line, tail
+from .loglines import Line, Wanted, understood
+from .logs import tail
+from .logsearch import find
 from .state import State
 from .status import FleetStatus, fleet_status
 from .supervisor import Supervisor
 
 _NDJSON = (b"content-type", b"application/x-ndjson")
 _MOST_LINES = 100_000
+
+TraceId = Annotated[str, Meta(pattern="^([0-9a-fA-F]{1,32})?$")]
+Level = Literal["", "debug", "info", "warning", "error", "critical"]
 _LARGEST_REPORT = 16 << 20  # bytes
 
 
@@ -78,10 +85,24 @@ def control_app(supervisor: Supervisor) -> App:
         supervisor.over.set()
 
     @app.get("/logs", raises=[NotFound], media_type="application/x-ndjson")
-    async def logs(app: str = "", follow: bool = False, lines: int = 100) -> AsyncIterator[Line]:
-        """The last lines of an app, an instance or everything, and those that follow."""
-        wanted = sources(supervisor, app)
-        return printed(supervisor, wanted, max(0, min(lines, _MOST_LINES)), follow)
+    async def logs(
+        app: str = "",
+        follow: bool = False,
+        lines: int = 100,
+        trace: TraceId = "",
+        level: Level = "",
+        grep: str = "",
+    ) -> AsyncIterator[Line]:
+        """The last lines of an app, an instance or everything, and those that follow.
+
+        Args:
+            trace: only what was logged in this trace.
+            level: only what is that bad, or worse.
+            grep: only what has this text in it, in capitals or not.
+        """
+        whose = sources(supervisor, app)
+        wanted = Wanted(trace.lower(), level, grep)
+        return await printed(supervisor, whose, max(0, min(lines, _MOST_LINES)), follow, wanted)
 
     @app.get("/metrics/fleet", media_type="text/plain")
     async def metrics() -> Response:
@@ -110,22 +131,42 @@ def sources(supervisor: Supervisor, name: str) -> Callable[[str], bool]:
     return (found or {name}).__contains__
 
 
-def printed(
-    supervisor: Supervisor, wanted: Callable[[str], bool], count: int, follow: bool
+async def printed(
+    supervisor: Supervisor,
+    whose: Callable[[str], bool],
+    count: int,
+    follow: bool,
+    wanted: Wanted,
 ) -> AsyncIterator[Line]:
     """The last lines as of now, and those that follow without a gap between them."""
-    past = tail(supervisor.logs.folder, wanted, count)
-    follower = supervisor.logs.follow(wanted) if follow else None
+    folder = supervisor.logs.folder
+    follower = supervisor.logs.follow(whose) if follow else None
+    past: Iterable[Line]
+    seen: set[tuple[str, str, str]] = set()
+    if wanted.everything:  # in one step: what follows comes after it
+        past = map(understood, tail(folder, whose, count))
+    else:
+        past = await asyncio.to_thread(find, folder, whose, count, wanted)
+        seen = {_identity(line) for line in past}
 
     async def lines() -> AsyncIterator[Line]:
         for line in past:
             yield line
         if follower is not None:
             async for more in follower:
-                for line in more:
-                    yield line
+                for line in map(understood, more):
+                    if not wanted.fits(line):
+                        continue
+                    if seen and _identity(line) in seen:  # it was printed while we searched
+                        seen.discard(_identity(line))
+                    else:
+                        yield line
 
     return lines()
+
+
+def _identity(line: Line) -> tuple[str, str, str]:
+    return line.time, line.source, line.text
 
 
 @asynccontextmanager

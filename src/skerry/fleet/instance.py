@@ -25,6 +25,7 @@ from skerry.app.ending import bounded_end
 from skerry.app.mount import as_asgi
 from skerry.app.serve import NotStarted, Server, loop_factory, settle
 from skerry.core.errors import ConfigError, Error
+from skerry.telemetry import logs
 from skerry.telemetry.metrics import Metrics
 
 from . import channel as wire
@@ -41,6 +42,7 @@ def run(job: wire.Job) -> NoReturn:
     """Do the job and exit. Whatever goes wrong is printed, which is to say, logged."""
     if isinstance(sys.stdout, _Reconfigurable):
         sys.stdout.reconfigure(line_buffering=True)  # into a pipe it would keep the last lines
+    logs.as_last_resort()
     runner = asyncio.Runner(loop_factory=loop_factory())
     try:
         runner.run(_work(job))
@@ -85,6 +87,7 @@ async def _work(job: wire.Job) -> None:
             # One after the other: each may read the environment while it loads and starts.
             with environment(member.env):
                 app = load(member.target, member.folder)
+                logs.join_libraries()
                 if not isinstance(getattr(app, "metrics", None), Metrics):
                     app = Counted(as_asgi(app), member.app)
                 server = Server(app, [socket.socket(fileno=member.fd)], job.drain)

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from weakref import WeakSet
 
-from msgspec import Struct
+from .loglines import Line
 
 CHUNK = 64 * 1024
 RATE = 8 * 1024 * 1024
@@ -25,21 +25,7 @@ RATE = 8 * 1024 * 1024
 LONGEST_LINE = 64 * 1024
 FILE_SIZE = 5 * 1024 * 1024
 FILES_KEPT = 3
-_TIME_LENGTH = len("2025-01-01T00:00:00.000Z")
-
-
-class Line(Struct, frozen=True):
-    """One line that an instance printed.
-
-    Attributes:
-        time: UTC, ``2025-01-01T00:00:00.000Z``: when it was read.
-        source: the process that printed it, ``quotes-1``.
-        text: without its end of line; bytes that are not UTF-8 are shown escaped.
-    """
-
-    time: str
-    source: str
-    text: str
+TIME_LENGTH = len("2025-01-01T00:00:00.000Z")
 
 
 class LogFile:
@@ -280,7 +266,7 @@ def _last(file: Path, source: str, count: int) -> list[Line]:
             break
         with contextlib.suppress(FileNotFoundError):
             texts = [*_last_texts(path, count - len(texts)), *texts]
-    return [Line(text[:_TIME_LENGTH], source, text[_TIME_LENGTH + 1 :]) for text in texts]
+    return [Line(text[:TIME_LENGTH], source, text[TIME_LENGTH + 1 :]) for text in texts]
 
 
 def _last_texts(path: Path, count: int) -> list[str]:

@@ -180,7 +180,8 @@ class Recipes:
         return wire.Member(app.name, f"{app.name}-{number}", app.app, str(app.path), fd, env)
 
     def _common(self) -> dict[str, str]:
-        return {"SKERRY_FLEET": self.fleet.name, "SKERRY_CONTROL": str(self.control)}
+        common = {"SKERRY_FLEET": self.fleet.name, "SKERRY_CONTROL": str(self.control)}
+        return common | self.attendants.logs()
 
     def _identity(self, app: AppSpec, number: int) -> dict[str, str]:
         instance = f"{app.name}-{number}"

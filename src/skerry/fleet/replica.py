@@ -20,6 +20,7 @@ from skerry.core.errors import ConfigError, Error
 
 from . import channel as wire
 from .launcher import Launcher, Process
+from .loglines import words
 from .logs import LogBook, Pipe
 from .pace import Deaths, Pace
 from .probe import Health
@@ -114,7 +115,7 @@ class Replica:
             better than being refused.
         restarts: how often it was started again after a death.
         detail: why it is not running.
-        last: the last lines it printed.
+        last: the last lines it printed, as they are.
     """
 
     def __init__(
@@ -165,6 +166,10 @@ class Replica:
         if self.phase in (State.STARTING, State.READY) and seat.healthy is not None:
             return State.READY if seat.healthy else State.UNHEALTHY
         return State.STARTING if self.phase is State.READY else self.phase
+
+    def last_words(self) -> list[str]:
+        """The last lines it printed, as people read them."""
+        return [line for text in self.last for line in words(text).split("\n")][-_LAST_LINES:]
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"replica {self.name}")
@@ -297,7 +302,7 @@ class Replica:
         served = 0.0 if self._ready_at is None else ground.clock.now() - self._ready_at
         pause = self._deaths.died(served)
         self.restarts += 1
-        last = next((line for line in reversed(self.last) if line.strip()), "")
+        last = next((line for line in reversed(self.last_words()) if line.strip()), "")
         self.detail = f"{described(code)}: {last.strip()}" if last else described(code)
         looping = self._deaths.looping or code == wire.CANNOT_LOAD
         if looping:

@@ -132,7 +132,7 @@ def instance_status(
         memory_mib=memory(replica.pid),
         version=version,
         detail=replica.detail or seat.detail,
-        last=list(replica.last) if state in (State.CRASHED, State.BACKOFF) else [],
+        last=replica.last_words() if state in (State.CRASHED, State.BACKOFF) else [],
         counts=own,
         recent=recent,
     )

@@ -27,7 +27,8 @@ from skerry.spec import Fleet, SpecError, load
 from .attendants import CONSOLE
 from .client import Control, NotRunning
 from .console import Console
-from .logs import Line, LogBook
+from .loglines import Line
+from .logs import LogBook
 from .pace import Pace
 from .state import AlreadyRunning, Lock, State, holder, lasting_holder
 from .supervisor import Supervisor
