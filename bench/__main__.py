@@ -1,7 +1,8 @@
 """``python -m bench NAME [--json FILE] [--rounds N] [--seconds S]``: one of ``NAMES``, or all.
 
 ``python -m bench crash`` and ``soak`` try what the bus promises, ``steady`` that the collector does
-not grow: for long, measuring no speed, with options of their own.
+not grow: for long, measuring no speed, with options of their own; ``opening``
+how long a large trace takes to be seen in a browser.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ NAMES = {
     "observe": "The collector and the span store",
     "span": "Recording spans",
 }
-TRIALS = {"crash": "bench.crash.main", "soak": "bench.crash.soak", "steady": "bench.steady"}
+TRIALS = {
+    "crash": "bench.crash.main",
+    "soak": "bench.crash.soak",
+    "steady": "bench.steady",
+    "opening": "bench.opening",
+}
 PAGE = machine.ROOT / "docs" / "performance.md"
 
 

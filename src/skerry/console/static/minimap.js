@@ -1,39 +1,71 @@
-// A whole trace in the height of three rows; a drag on it zooms.
+// A whole trace in the height of two rows; a drag on it zooms.
 
+import { h } from "./dom.js";
 import { hue } from "./format.js";
 
 const HEIGHT = 56;
+const EDGE = 4;
 
-/** @param colours `hues`, `bad` and `hurt`: read from elements, because a canvas knows no custom
- *  properties */
-export function drawMinimap(canvas, trace, colours) {
+let shown = null; // {trace, zoomTo} of what is drawn
+let canvas = null;
+
+/** @param zoom from and to in microseconds
+ *  @param zoomTo is told of a part that is dragged; of null when all is wanted again */
+export function minimap(trace, zoom, zoomTo) {
+  const before = shown?.trace;
+  shown = { trace, zoomTo };
+  if (canvas && before !== trace) draw();
+  const whole = Math.max(1, trace.duration);
+  const [from, to] = [(100 * zoom[0]) / whole, (100 * zoom[1]) / whole];
+  const part = from > 0 || to < 100;
+  return h("div", { class: "minimap", key: "minimap", title: "Drag to zoom; f shows all again" },
+    h("canvas", { mount, role: "img", "aria-label": "The whole trace" }),
+    part && h("i", { class: "veil-of", key: "a", style: { left: "0", width: `${from}%` } }), part && h("i", { class: "veil-of", key: "b", style: { left: `${to}%`, right: "0" } }),
+    h("i", { class: "selection", key: "selection", own: true, hidden: true }));
+}
+
+function mount(el) {
+  canvas = el;
+  const watcher = new ResizeObserver(draw);
+  watcher.observe(el);
+  addEventListener("skerry-theme", draw);
+  drag(el.parentElement);
+  return () => { watcher.disconnect(); removeEventListener("skerry-theme", draw); canvas = null; };
+}
+
+function draw() {
+  const { trace: { rows, duration } } = shown;
   const width = canvas.clientWidth;
-  const ratio = window.devicePixelRatio || 1;
   if (!width) return;
+  const ratio = window.devicePixelRatio || 1;
   canvas.width = width * ratio;
   canvas.height = HEIGHT * ratio;
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
-  const rows = trace.rows;
-  const tall = Math.min(4, (HEIGHT - 8) / rows.length);
-  const x = (us) => (us / Math.max(1, trace.duration)) * width;
-  const wrong = [];
-  rows.forEach((row, i) => {
-    if (row.start === null) return;
-    const y = 4 + (i / rows.length) * (HEIGHT - 8);
-    if (row.error) wrong.push([row, y]);
-    pen.fillStyle = colours.hues[hue(row.app)];
-    pen.fillRect(x(row.start), y, Math.max(1, x(row.duration)), Math.max(0.75, tall - 0.5));
-  });
-  for (const [row, y] of wrong) {
-    pen.fillStyle = row.hurt ? colours.hurt : colours.bad;
-    pen.fillRect(x(row.start), y - 0.5, Math.max(2, x(row.duration)), Math.max(1.5, tall));
-  }
+  const colours = read();
+  const tall = Math.min(EDGE, (HEIGHT - 2 * EDGE) / rows.length);
+  const x = (us) => (us / Math.max(1, duration)) * width;
+  const bar = (row, colour, least) => {
+    pen.fillStyle = colour;
+    pen.fillRect(x(row.start), EDGE + (row.number / rows.length) * (HEIGHT - 2 * EDGE), Math.max(least, x(row.duration)), Math.max(0.75 * least, tall - 0.5));
+  };
+  const timed = rows.filter((row) => row.start !== null);
+  for (const row of timed) if (!row.error) bar(row, colours.hues[hue(row.app)], 1);
+  for (const row of timed) if (row.error) bar(row, row.hurt ? colours.hurt : colours.bad, 2);
 }
 
-/** Let `zoom(from, to)` be told of what is dragged, as shares of the width; a click alone is
- *  `zoom(null)`. `draw(from, to)` shows what would be selected. */
-export function dragged(el, draw, zoom) {
+/** Colours, from an element that has them: a canvas knows no custom properties. */
+function read() {
+  const probe = document.createElement("i");
+  canvas.parentElement.append(probe);
+  const of = (name) => { probe.className = `probe ${name}`; return getComputedStyle(probe).backgroundColor; };
+  const found = { hues: Array.from({ length: 12 }, (_, i) => of(`hue-${i}`)), bad: of("bad"), hurt: of("hurt") };
+  probe.remove();
+  return found;
+}
+
+function drag(el) {
+  const selection = el.querySelector(".selection");
   let first = null;
   const share = (event) => {
     const box = el.getBoundingClientRect();
@@ -45,14 +77,19 @@ export function dragged(el, draw, zoom) {
     el.setPointerCapture(event.pointerId);
   };
   el.onpointermove = (event) => {
-    if (first !== null) draw(...[first, share(event)].sort((a, b) => a - b));
+    if (first === null) return;
+    const [from, to] = [first, share(event)].sort((a, b) => a - b);
+    selection.hidden = false;
+    selection.style.left = `${from * 100}%`;
+    selection.style.width = `${(to - from) * 100}%`;
   };
   el.onpointerup = (event) => {
     if (first === null) return;
     const [from, to] = [first, share(event)].sort((a, b) => a - b);
     first = null;
-    draw(null);
-    if ((to - from) * el.clientWidth > 4) zoom(from, to);
+    selection.hidden = true;
+    const { trace, zoomTo } = shown;
+    if ((to - from) * el.clientWidth > 4) zoomTo(from * trace.duration, to * trace.duration);
   };
-  el.ondblclick = () => zoom(null);
+  el.ondblclick = () => shown.zoomTo(null);
 }

@@ -1,18 +1,16 @@
 // A trace as it went: rows of which only those in sight are elements, on a time line that zooms.
 
-import { get, lines } from "./api.js";
 import { h, render } from "./dom.js";
 import { exceptionOf } from "./exception.js";
-import { several } from "./format.js";
-import { dragged, drawMinimap } from "./minimap.js";
+import { minimap } from "./minimap.js";
 import { amend, go, link, route } from "./router.js";
-import { swatch, took } from "./span.js";
 import { spanDetail } from "./spandetail.js";
 import { heightOf, LOG, logRow, SPAN, spanRow, WRONG, wrongRow } from "./spanrow.js";
-import { button, copy, empty, notice, search } from "./ui.js";
+import { headline, legend, notes, ruler, switches } from "./tracehead.js";
+import { readLines, readLinks, readTrace } from "./traceload.js";
+import { empty } from "./ui.js";
 import { update } from "./update.js";
 
-const BARE = { duration: 0, depth: 0, size: 1, own: 0, parent: -1, start: null, error: "" };
 const YOUNG = 15; // seconds since its end in which more of a trace may come
 const AGAIN = 2000; // milliseconds until it is asked for again
 const DEEPEST = 24;
@@ -34,7 +32,6 @@ let panel = false;
 let zoom = [0, 1];
 let faint = null; // whether a row is not what is looked for
 let port = null;
-let canvas = null;
 const collapsed = new Set();
 const opened = new Set();
 const unfolded = new Set();
@@ -63,14 +60,15 @@ export function end() {
 
 async function load(first) {
   stop?.abort();
+  clearTimeout(timer);
   stop = new AbortController();
   const { signal } = stop;
   try {
-    const found = await get(`/api/traces/${encodeURIComponent(id)}`, signal);
+    const found = await readTrace(id, signal);
     failed = "";
     if (first || found.rows.length !== trace?.rows.length) take(found, first);
-    linked(signal);
-    said(signal);
+    readLinks(id, signal).then((links) => { ({ before, after } = links); update(); }).catch(() => {});
+    readLines(trace, signal).then((said) => { logs = said.bySpan; logged = said.count; changed(); }).catch(() => {});
     const late = Date.now() / 1000 - found.began - found.duration / 1e6;
     if (late < YOUNG) timer = setTimeout(() => load(false), AGAIN);
   } catch (error) {
@@ -83,59 +81,15 @@ async function load(first) {
 
 function take(found, first) {
   const held = trace && selected !== null ? trace.rows[selected].id : route.query.span;
-  found.rows.forEach((row, number) => {
-    for (const name in BARE) if (row[name] === undefined) row[name] = BARE[name];
-    row.number = number;
-    row.stacked = !!exceptionOf(row)?.stack;
-    if (row.attempt?.[1] && row.parent >= 0) found.rows[row.parent].retried = row.attempt[1];
-  });
-  for (const row of [...found.rows].reverse()) {
-    const above = found.rows[row.parent];
-    if (above && (row.error || row.hurt)) above.hurt = true;
-  }
-  // A caller that sends no spans here is nothing unusual; several beginnings are.
-  found.pieces = found.rows.some((row) => row.missing) && (!found.rows[0].missing || found.rows.filter((row) => !row.depth).length > 1);
   trace = found;
-  if (!first) collapsed.clear();
+  for (const numbers of [collapsed, opened, unfolded]) numbers.clear(); // rows have others now
   const wrong = trace.rows.filter((row) => row.stacked);
-  if (first && wrong.length === 1) opened.add(wrong[0].number);
+  if (wrong.length === 1) opened.add(wrong[0].number);
   const at = trace.rows.findIndex((row) => row.id === held);
   selected = at < 0 ? null : at;
   panel = first ? selected !== null : panel;
   arrange();
   if (first && selected !== null) requestAnimationFrame(() => requestAnimationFrame(() => reveal(selected)));
-}
-
-function linked(signal) {
-  get(`/api/traces/${encodeURIComponent(id)}/links`, signal).then((found) => {
-    before = grouped(found.before);
-    after = grouped(found.after);
-    update();
-  }).catch(() => {});
-}
-
-function grouped(list) {
-  const found = new Map();
-  for (const one of list) found.set(one.span, [...(found.get(one.span) || []), one]);
-  return found;
-}
-
-/** The lines that were logged in it: of each span, and those that name none at its root. */
-function said(signal) {
-  const fresh = new Map();
-  let count = 0;
-  const known = new Set(trace.rows.map((row) => row.id));
-  lines(`/api/logs?trace=${encodeURIComponent(id)}&lines=2000`, (line) => {
-    if (line.trace?.slice(-16) !== trace.trace_id.slice(-16)) return;
-    const span = known.has(line.span) ? line.span : trace.rows[0].id;
-    fresh.set(span, [...(fresh.get(span) || []), line]);
-    count += 1;
-  }, signal).then(() => {
-    logs = fresh;
-    logged = count;
-    arrange();
-    update();
-  }).catch(() => {});
 }
 
 // -- what is shown -----------------------------------------------------------------------------
@@ -214,29 +168,6 @@ function closer(event) {
   zoomTo(at - (at - zoom[0]) * factor, at + (zoom[1] - at) * factor);
 }
 
-function mountMinimap(el) {
-  canvas = el;
-  const again = () => trace && drawMinimap(el, trace, colours(el));
-  const watcher = new ResizeObserver(again);
-  watcher.observe(el);
-  addEventListener("skerry-theme", again);
-  dragged(el.parentElement, (from, to) => {
-    const shown = el.parentElement.querySelector(".selection");
-    shown.hidden = from === null || from === undefined;
-    if (!shown.hidden) { shown.style.left = `${from * 100}%`; shown.style.width = `${(to - from) * 100}%`; }
-  }, (from, to) => (from === null ? fit() : zoomTo(from * trace.duration, to * trace.duration)));
-  return () => { watcher.disconnect(); removeEventListener("skerry-theme", again); canvas = null; };
-}
-
-function colours(el) {
-  const probe = document.createElement("i");
-  el.parentElement.append(probe);
-  const read = (name) => { probe.className = name; return getComputedStyle(probe).backgroundColor; };
-  const found = { hues: Array.from({ length: 12 }, (_, i) => read(`probe hue-${i}`)), bad: read("probe bad"), hurt: read("probe hurt") };
-  probe.remove();
-  return found;
-}
-
 // -- what people do ----------------------------------------------------------------------------
 
 let later = null;
@@ -274,10 +205,11 @@ function unfold(number) {
   changed();
 }
 
+/** Show a part of it, in microseconds; without one, all of it. */
 function zoomTo(from, to) {
+  if (from === null || to - from >= trace.duration) return fit();
   const middle = (from + to) / 2;
   const half = Math.max(2, to - from) / 2; // microseconds: nothing is told more finely
-  if (to - from >= trace.duration) return fit();
   return amend({ zoom: `${Math.round(Math.max(0, middle - half))}-${Math.round(Math.min(trace.duration, middle + half))}` });
 }
 
@@ -341,59 +273,6 @@ function leaveSpan() {
 
 // -- the page ----------------------------------------------------------------------------------
 
-function headline() {
-  const root = trace.rows.find((row) => row.depth === 0 && !row.missing) || trace.rows[0];
-  const wrong = trace.errors;
-  return h("div", { class: "headline", key: "headline" },
-    h("a", { class: "button quiet square back", href: link("traces"), title: "All traces", "aria-label": "All traces" }, "←"),
-    h("h1", null, h("span", { class: "root-app" }, swatch(root.app), root.app || "?"), " ", h("span", { class: "root-name" }, root.name)),
-    h("p", null, h("strong", null, took(trace.duration)), ` · ${several(trace.rows.length, "span")} · ${several(trace.apps.length, "app")}`, wrong > 0 && [" · ", h("button", { type: "button", class: "plain fault", onclick: nextError, title: "The next one (e)" }, several(wrong, "error"))], ` · ${new Date(trace.began * 1000).toLocaleString("en-GB")}`),
-    h("button", { type: "button", class: "button quiet small mono id", title: "Copy the id", onclick: () => copy(trace.trace_id) }, trace.trace_id));
-}
-
-function legend() {
-  const whole = trace.apps.reduce((sum, one) => sum + one.seconds, 0) || 1;
-  return h("div", { class: "legend" }, trace.apps.map((one) => h("button", { key: one.app, type: "button", class: `entry ${route.query.app === one.app ? "on" : ""}`, title: `${several(one.spans, "span")}, ${took(one.seconds * 1e6)} of its own`, "aria-pressed": String(route.query.app === one.app), onclick: () => amend({ app: route.query.app === one.app ? "" : one.app }) },
-    swatch(one.app), one.app || "?", h("small", null, `${Math.round((100 * one.seconds) / whole)} %`), one.errors > 0 && h("span", { class: "badge bad" }, one.errors))));
-}
-
-function notes() {
-  const { rows } = trace;
-  const clipped = rows.filter((row) => row.notice);
-  const skewed = new Set(rows.filter((row) => row.skew).map((row) => row.app));
-  const orphans = rows.filter((row) => row.missing).length;
-  return [
-    failed && notice(failed),
-    clipped.length > 0 && h("div", { class: "notice warn", key: "clipped" }, h("strong", null, "Not all of it is here. "), clipped[0].notice, clipped.length > 1 && ` (and ${several(clipped.length - 1, "more span")})`),
-    skewed.size > 0 && h("div", { class: "notice info", key: "skew" }, `Clocks did not agree: spans of ${[...skewed].join(", ")} were moved to fit the calls they answer.`),
-    trace.pieces && h("div", { class: "notice info", key: "orphans" }, `The trace is in pieces: the parent of ${several(orphans, "span")} was lost, has not come yet, or is of somebody who sends no spans here.`),
-  ];
-}
-
-function ruler() {
-  const marks = [0, 0.25, 0.5, 0.75, 1];
-  return h("div", { class: "ruler" }, h("div", { class: "tree" }, "Span"),
-    h("div", { class: "lane" }, marks.map((share) => h("span", { key: share, class: share === 1 ? "last" : share ? "middle" : "", style: { left: `${share * 100}%` } }, took(zoom[0] + share * (zoom[1] - zoom[0]))))));
-}
-
-function minimap() {
-  const part = [zoom[0] / Math.max(1, trace.duration), zoom[1] / Math.max(1, trace.duration)];
-  const whole = part[0] <= 0 && part[1] >= 1;
-  return h("div", { class: "minimap", key: "minimap", title: "Drag to zoom; f shows all again" },
-    h("canvas", { mount: mountMinimap, role: "img", "aria-label": "The whole trace" }),
-    !whole && h("i", { class: "veil-of", key: "a", style: { left: "0", width: `${part[0] * 100}%` } }), !whole && h("i", { class: "veil-of", key: "b", style: { left: `${part[1] * 100}%`, right: "0" } }),
-    h("i", { class: "selection", key: "selection", own: true, hidden: true }));
-}
-
-function switches() {
-  return h("div", { class: "switches" },
-    search(route.query.q || "", (text) => amend({ q: text }), { placeholder: "Find in this trace" }),
-    h("button", { type: "button", class: "button small", "aria-pressed": String(showsCritical()), title: "What the end waited for (c)", onclick: critical }, "Critical path"),
-    h("button", { type: "button", class: "button small", "aria-pressed": String(showsLogs()), disabled: !logged, title: logged ? "Lines that were logged in it (o)" : "No line of the fleet’s logs carries its id", onclick: flipLogs }, "Logs", h("span", { class: "badge" }, logged)),
-    zoom[1] - zoom[0] < trace.duration && button("Fit", fit, { kind: "small", title: "f", key: "fit" }),
-    h("a", { class: "button small quiet", href: link("logs", [], { q: trace.trace_id }) }, "In the logs"));
-}
-
 const critical = () => amend({ critical: showsCritical() ? "0" : "" });
 const flipLogs = () => { amend({ logs: showsLogs() ? "0" : "" }); changed(); };
 
@@ -428,9 +307,9 @@ export function view() {
   requestAnimationFrame(draw);
   const row = panel && selected !== null ? trace.rows[selected] : null;
   return [
-    headline(), notes(),
+    headline(trace, nextError), notes(trace, failed),
     h("div", { class: `fall ${row ? "with-detail" : ""}`, key: "fall" },
-      h("section", { class: "card flush rows", key: "rows" }, minimap(), switches(), legend(), ruler(),
+      h("section", { class: "card flush rows", key: "rows" }, minimap(trace, zoom, zoomTo), switches(trace, { critical: showsCritical(), logs: showsLogs(), logged, zoomed: zoom[1] - zoom[0] < trace.duration }, { critical, flipLogs, fit }), legend(trace), ruler(zoom),
         h("div", { class: "port", key: "port", tabindex: "0", role: "treegrid", "aria-label": `Spans of ${trace.rows[0].app} ${trace.rows[0].name}`, "aria-rowcount": trace.rows.length, mount }, h("div", { class: "sheet" }, h("div", { class: "window", own: true })))),
       row && spanDetail(row, trace, { before, after, unfolded, unfold, close: () => { panel = false; update(); } })),
   ];
