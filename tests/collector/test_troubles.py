@@ -14,6 +14,8 @@ import pytest
 from skerry.app.testclient import TestClient
 from skerry.collector.app import app
 from skerry.collector.settings import CollectorSettings
+from skerry.collector.watching import _link
+from skerry.observe.alerts import Alert
 
 
 @pytest.fixture
@@ -153,3 +155,51 @@ async def test_journeys_are_alerted_each_by_itself(tmp_path: Path) -> None:
             return "journeys" not in standing
 
         await until(gone)
+
+
+async def test_what_is_wrong_in_short(client: TestClient) -> None:
+    nothing = {"open": 0, "regressed": 0, "resolved": 0, "problems": 0, "alerts": []}
+    assert await get(client, "troubles") == nothing
+    await post(client, failed=20)
+    found = await until(lambda: burns(client))
+    assert (found["open"], found["resolved"]) == (1, 0)
+    assert [one["app"] for one in found["alerts"]] == ["ledger"]
+    (row,) = await get(client, "incidents")
+    await client.post(f"/api/skerry/incidents/{row['id']}/resolve", json={})
+    found = await get(client, "troubles")
+    assert (found["open"], found["resolved"]) == (0, 1)
+
+
+async def burns(client: TestClient) -> Any:
+    found = await get(client, "troubles")
+    return found if found["alerts"] else None
+
+
+async def test_an_incident_says_whose_it_is_and_what_it_belongs_to(client: TestClient) -> None:
+    await post(client, failed=20)
+    (alert,) = await until(lambda: get(client, "alerts"))
+    (row,) = await get(client, "incidents")
+    assert (row["owner"], row["hurts"]) == ("ledger@x.y", {"portal": 20})
+    detail = await get(client, f"incidents/{row['id']}")
+    assert detail["alert"] == alert["id"]
+    assert detail["asked"] == [{"service": "ledger", "operation": "put /events", "count": 20}]
+    assert sum(detail["history"]) == 20 and len(detail["history"]) == 96
+
+
+async def test_incidents_are_found_by_words(client: TestClient) -> None:
+    await post(client, failed=1)
+    (row,) = await until(lambda: get(client, "incidents"))
+    assert await get(client, "incidents", text="operationalerror portal")
+    assert await get(client, "incidents", text="LEDGER@x.y put")
+    assert await get(client, "incidents", text="operationalerror quotes") == []
+    await client.post(f"/api/skerry/incidents/{row['id']}/resolve", json={})
+    assert await get(client, "incidents") == []
+    assert [one["id"] for one in await get(client, "incidents", ids=f"x,{row['id']}")] == [
+        row["id"]
+    ]
+
+
+async def test_links_to_alerts_are_whole() -> None:
+    alert = Alert("journeys.pay / tuition-7", "journeys", "", "page", 7.0)
+    assert _link("http://c", alert) == "http://c/#/alerts/journeys.pay%20%2F%20tuition-7"
+    assert _link("", alert) == ""

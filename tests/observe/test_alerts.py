@@ -147,3 +147,23 @@ def test_somebody_hears_when_it_gets_worse() -> None:
     (alert,) = found.evaluate(burning("ledger", severity="page"), STORM, 101.0)
     assert alert.severity == "page"
     assert found.evaluate(burning("ledger", severity="ticket"), STORM, 102.0) == []
+
+
+def test_they_go_on_after_a_restart() -> None:
+    before = alerts()
+    before.evaluate(burning("quotes"), {}, 90.0)
+    before.evaluate(burning("quotes"), {}, 95.0)
+    before.evaluate(burning("portal", "ledger"), STORM, 100.0)
+    before.evaluate(burning("portal", "ledger"), STORM, 100.0 + QUIET)
+    assert [(one.app, one.state) for one in before.all()] == [
+        ("ledger", "firing"),
+        ("quotes", "resolved"),
+    ]
+    after = alerts()
+    after.load(before.dump())
+    assert after.all() == before.all()
+    # Who has been told is not told again, and hears of the end.
+    assert after.evaluate(burning("portal", "ledger"), STORM, 101.0 + QUIET) == []
+    assert after.evaluate({}, {}, 102.0 + QUIET) == []
+    (news,) = after.evaluate({}, {}, 102.0 + 2 * QUIET)
+    assert (news.app, news.state) == ("ledger", "resolved")

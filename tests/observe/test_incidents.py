@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from skerry.observe.blame import Victim
 from skerry.observe.incidents import MINUTE, Incident, Incidents
-from skerry.observe.model import SERVER, More, Trace
+from skerry.observe.model import CLIENT, SERVER, More, Trace
 
 from .test_blame import span, storm
 
@@ -116,12 +117,63 @@ def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
 def test_there_is_an_end_to_them(tmp_path: Path) -> None:
     incidents = Incidents(tmp_path / "incidents.db", most=10)
     for number in range(1, 31):
-        trace = [span(1, None, "quotes", f"GET /{number}", kind=SERVER, raised="KeyError")]
+        trace = [span(1, None, f"app-{number}", "GET /", kind=SERVER, raised="KeyError")]
         incidents.observe(numbered(trace, number))
         incidents.save()
-    kept = [one.operation for one in incidents.all()]
-    assert kept == [f"GET /{number}" for number in range(30, 20, -1)]
+    kept = [one.service for one in incidents.all()]
+    assert kept == [f"app-{number}" for number in range(30, 20, -1)]
     assert len(list(Incidents(tmp_path / "incidents.db").all())) == 10
+
+
+def test_one_broken_place_is_one_whatever_was_asked_for() -> None:
+    incidents = Incidents()
+    for number, name in enumerate(["GET /a", "GET /b", "GET /b"], 1):
+        trace = [span(1, None, "quotes", name, kind=SERVER, raised="KeyError")]
+        incidents.observe(numbered(trace, number, at=number * MINUTE))
+    incident = only(incidents)
+    assert incident.operation == "GET /b"
+    assert [(one.operation, one.count) for one in incident.asked] == [("GET /b", 2), ("GET /a", 1)]
+    blame = incidents.blame(since=0)
+    assert blame[Victim("quotes", "GET /b")] == {"quotes": 2}
+    assert blame[Victim("quotes", "GET /a")] == {"quotes": 1}
+
+
+def test_an_app_that_does_not_answer_is_one_however_callers_say_it() -> None:
+    incidents = Incidents()
+    for number, (name, said) in enumerate([("book", "ConnectionLost"), ("last", "BreakerOpen")], 1):
+        call = span(2, 1, "payments", name, kind=CLIENT, failed=True, remote="ledger")
+        call.tags["error.type"] = said
+        server = span(1, None, "payments", "POST /payments", kind=SERVER, failed=True)
+        incidents.observe(numbered([server, call], number))
+    incident = only(incidents)
+    assert (incident.service, incident.kind, incident.count) == ("ledger", "unanswered", 2)
+    assert incident.type == "BreakerOpen" and set(incident.operations) == {"book", "last"}
+
+
+def test_what_fails_without_a_place_is_told_by_operation() -> None:
+    incidents = Incidents()
+    for number, name in enumerate(["GET /a", "GET /b"], 1):
+        trace = [span(1, None, "quotes", name, kind=SERVER, failed=True)]
+        incidents.observe(numbered(trace, number))
+    assert {one.operation for one in incidents.all()} == {"GET /a", "GET /b"}
+
+
+def test_releases_are_known_since_when() -> None:
+    incidents = Incidents()
+    for number, release in enumerate(["7", "8", "7"], 1):
+        incidents.observe(numbered(storm(), number, at=number * MINUTE, release=release))
+    incident = only(incidents)
+    assert incident.releases == ["7", "8"]
+    assert incident.since["8"] - incident.since["7"] == MINUTE
+    assert incident.since["7"] == incident.first
+
+
+def test_a_day_in_quarters_of_an_hour() -> None:
+    incidents = Incidents()
+    for number, minute in enumerate([0, 14, 15, 31], 1):
+        incidents.observe(numbered(storm(), number, at=minute * MINUTE))
+    history = only(incidents).sparkline(35 * MINUTE, bars=4, each=15)
+    assert history == [0, 2, 1, 1]
 
 
 def test_by_the_beginning_of_its_id() -> None:
@@ -156,9 +208,13 @@ def test_counts_are_those_of_the_last_word_on_each_trace(
     fresh = Incidents()
     for trace in last.values():
         fresh.observe(trace)
-    assert {one.id: (one.count, one.affected, one.minutes) for one in incidents.all()} == {
-        one.id: (one.count, one.affected, one.minutes) for one in fresh.all()
+    assert {one.id: said_of(one) for one in incidents.all()} == {
+        one.id: said_of(one) for one in fresh.all()
     }
+
+
+def said_of(one: Incident) -> tuple[Any, ...]:
+    return one.count, one.affected, one.minutes, one.operations
 
 
 def test_an_empty_trace_says_nothing() -> None:

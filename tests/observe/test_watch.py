@@ -145,3 +145,16 @@ def test_latency_is_a_promise_too() -> None:
     place.wait(1)
     ((alert, _),) = place.told
     assert alert.causes[0].measure == "latency"
+
+
+def test_who_has_been_told_outlives_a_restart(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.watch.promise(Promises({"ledger": AppPromises(owner="ledger@x")}))
+    for number in range(1, 41):
+        place.come(storm(), number)
+    place.wait(3.0)
+    (alert,) = place.watch.alerts()
+    place.watch.save()
+    assert Place(tmp_path).watch.alerts() == [alert]
+    (tmp_path / "alerts.json").write_text("[{]")
+    assert Place(tmp_path).watch.alerts() == []

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -109,4 +110,4 @@ class _File:
 
 
 def _link(console: str, alert: Alert) -> str:
-    return f"{console}/#/alerts/{alert.id}" if console else ""
+    return f"{console}/#/alerts/{quote(alert.id, safe='')}" if console else ""

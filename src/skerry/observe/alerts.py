@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from .blame import Victim
@@ -102,6 +103,20 @@ class Alerts:
         """Those that go on, and then those that are over, newest first."""
         firing = sorted(self._firing.values(), key=lambda alert: -alert.since)
         return [*firing, *reversed(self._over)]
+
+    def dump(self) -> bytes:
+        """All of them, for ``load`` after a restart."""
+        return msgspec.json.encode(self.all())
+
+    def load(self, raw: bytes) -> None:
+        """Go on where another has stopped: nobody is told again of what goes on.
+
+        Raises:
+            msgspec.DecodeError: those are none.
+        """
+        alerts = msgspec.json.decode(raw, type=list[Alert])
+        self._firing = {(one.app, one.operation): one for one in alerts if not one.until}
+        self._over = [one for one in reversed(alerts) if one.until]
 
     def evaluate(
         self, burning: Mapping[str, list[tuple[Indicator, Severity]]], blame: Blame, now: float

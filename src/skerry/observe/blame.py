@@ -70,8 +70,15 @@ class Failure(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What failures have in common that are one and the same trouble."""
-        return self.service, self.operation, self.kind, self.type, self.where
+        """What failures have in common that are one and the same trouble.
+
+        What breaks in one place of an app's code is one, whatever was asked for; so is an app that
+        does not answer, which callers say in several ways: nobody listens, the breaker is open.
+        """
+        if self.kind == "unanswered":
+            return self.service, self.kind
+        asked = "" if self.where else self.operation
+        return self.service, asked, self.kind, self.type, self.where
 
 
 def failures(trace: Trace) -> list[Failure]:

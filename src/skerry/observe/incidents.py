@@ -56,12 +56,14 @@ class Incident(Struct):
 
     Attributes:
         id: 12 hex digits, the same in every collector.
-        service, operation, kind, type, where: what its failures have in common; see ``Failure``.
-        message, stack, local: of the last failure that had them.
+        service, kind, where: what its failures have in common; see ``Failure``.
+        operation: what was asked for most often when it was seen; ``operations`` has counts.
+        type, message, stack, local: of the last failure that had them.
         state: ``regressed`` is open again after it was resolved.
         count: failures; ``handled`` of them hurt nobody's request.
         first, last: microseconds since 1970.
-        releases: of the service, in the order in which they were seen with it.
+        releases: of the service, in the order in which they were seen with it; ``since`` is when
+            each was first.
         resolved: when it was; 0 for never. ``settled`` are the releases that may still have it.
         affected: who else failed of it.
         seen: the last traces, newest first.
@@ -83,6 +85,8 @@ class Incident(Struct):
     first: int = 0
     last: int = 0
     releases: list[str] = []
+    since: dict[str, int] = {}
+    operations: dict[str, int] = {}
     resolved: int = 0
     settled: list[str] | None = None
     affected: dict[str, dict[str, int]] = {}
@@ -104,16 +108,28 @@ class Incident(Struct):
         ]
         return sorted(found, key=lambda one: (-one.count, one))
 
-    def sparkline(self, now: int, bars: int = 60) -> list[int]:
-        """Failures in each of the last ``bars`` minutes, oldest first."""
-        this = now // MINUTE
-        return [self.minutes.get(minute, 0) for minute in range(this - bars + 1, this + 1)]
+    @property
+    def asked(self) -> list[Affected]:
+        """What the service itself was asked for, most often first."""
+        found = [Affected(self.service, name, count) for name, count in self.operations.items()]
+        return sorted(found, key=lambda one: (-one.count, one))
+
+    def sparkline(self, now: int, bars: int = 60, each: int = 1) -> list[int]:
+        """Failures in each of the last ``bars`` times ``each`` minutes, oldest first."""
+        found = [0] * bars
+        this = now // MINUTE // each
+        for minute, count in self.minutes.items():
+            back = this - minute // each
+            if 0 <= back < bars:
+                found[-1 - back] += count
+        return found
 
 
 class _Share(Struct, frozen=True):
     """What one failure of a trace has added to its incident."""
 
     incident: str
+    operation: str
     minute: int
     handled: bool
     victims: tuple[Victim, ...]
@@ -157,8 +173,9 @@ class Incidents:
         news, shares = [], []
         for failure in failures(trace):
             incident, is_news = self._add(failure)
+            minute = failure.at // MINUTE
             shares.append(
-                _Share(incident.id, failure.at // MINUTE, failure.handled, failure.victims)
+                _Share(incident.id, failure.operation, minute, failure.handled, failure.victims)
             )
             if is_news:
                 news.append(incident)
@@ -206,7 +223,7 @@ class Incidents:
                     continue
                 incident = self._known[share.incident]
                 culprit = incident.service
-                own = () if share.handled else (Victim(culprit, incident.operation),)
+                own = () if share.handled else (Victim(culprit, share.operation),)
                 for victim in (*own, *share.victims):
                     blamed = found.setdefault(victim, {})
                     blamed[culprit] = blamed.get(culprit, 0) + 1
@@ -224,7 +241,9 @@ class Incidents:
         incident = self._known.get(id)
         is_news = incident is None
         if incident is None:
-            incident = Incident(id, *failure.key)  # type: ignore[arg-type]
+            incident = Incident(
+                id, failure.service, failure.operation, failure.kind, failure.type, failure.where
+            )
             incident.first = failure.at
             self._known[id] = incident
             self._forget()
@@ -244,6 +263,7 @@ class Incidents:
         incident.count -= 1
         incident.handled -= share.handled
         _change(incident.minutes, share.minute, -1)
+        _asked(incident, share.operation, -1)
         for victim in share.victims:
             operations = incident.affected.get(victim.service, {})
             _change(operations, victim.operation, -1)
@@ -271,12 +291,14 @@ def _count(incident: Incident, failure: Failure) -> None:
     incident.handled += failure.handled
     incident.first = min(incident.first, failure.at)
     incident.last = max(incident.last, failure.at)
+    incident.type = failure.type
     incident.message = failure.message or incident.message
+    _asked(incident, failure.operation, 1)
     if failure.stack:
         incident.stack = failure.stack[-_LONGEST:]
         incident.local = failure.local[:_LONGEST]
-    if failure.release and failure.release not in incident.releases:
-        incident.releases = [*incident.releases, failure.release][-_RELEASES:]
+    if failure.release:
+        _released(incident, failure.release, failure.at)
     sighting = Sighting(failure.trace_id, failure.span_id, failure.at)
     others = [one for one in incident.seen if one != sighting]
     incident.seen = [sighting, *others][:_SEEN]
@@ -288,6 +310,20 @@ def _count(incident: Incident, failure: Failure) -> None:
     if len(incident.minutes) > DAY:
         newest = max(incident.minutes)
         incident.minutes = {m: n for m, n in incident.minutes.items() if m > newest - DAY}
+
+
+def _released(incident: Incident, release: str, at: int) -> None:
+    if release not in incident.releases:
+        incident.releases = [*incident.releases, release][-_RELEASES:]
+        kept = set(incident.releases)
+        incident.since = {name: first for name, first in incident.since.items() if name in kept}
+    incident.since[release] = min(incident.since.get(release, at), at)
+
+
+def _asked(incident: Incident, operation: str, by: int) -> None:
+    _change(incident.operations, operation, by)
+    if incident.operations:
+        incident.operation = max(incident.operations, key=incident.operations.__getitem__)
 
 
 def _change(counts: dict[K, int], key: K, by: int) -> None:

@@ -90,6 +90,7 @@ class Watch:
         self._tell = tell
         self._clock = clock
         self._budgets = None if folder is None else folder / "objectives.bin"
+        self._told = None if folder is None else folder / "alerts.json"
         self._promises = Promises()
         self._objectives = Objectives(clock, DEFAULT)
         self._incidents = Incidents(None if folder is None else folder / "incidents.db")
@@ -138,12 +139,11 @@ class Watch:
         """Write what has changed. Blocks."""
         with self._rounds:
             self._incidents.save()
-        if self._budgets is not None:
-            with self._lock:
-                raw = self._objectives.dump()
-            fresh = self._budgets.with_suffix(".new")
-            fresh.write_bytes(raw)
-            fresh.replace(self._budgets)
+            told = self._alerts.dump()
+        with self._lock:
+            budgets = self._objectives.dump()
+        _write(self._told, told)
+        _write(self._budgets, budgets)
 
     # -- promises ----------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ class Watch:
         found = [
             one
             for one in self._incidents.all()
-            if one.service == app and named in ("", one.operation.lower())
+            if one.service == app and (not named or named in map(str.lower, one.operations))
         ]
         open_ = [one for one in found if one.state != "resolved" and one.kind != "problem"]
         recent = int(self._clock() * 1e6) // MINUTE - _BLAMED
@@ -200,12 +200,24 @@ class Watch:
             return self._objectives.standing()
 
     def _load(self) -> None:
-        if self._budgets is None or not self._budgets.exists():
-            return
-        try:
-            self._objectives.load(self._budgets.read_bytes())
-        except msgspec.DecodeError as error:
-            log.warning("what was left of budgets is forgotten: %s: %s", self._budgets, error)
+        kept = {
+            "what was left of budgets": (self._budgets, self._objectives.load),
+            "who had been told of what": (self._told, self._alerts.load),
+        }
+        for what, (path, load) in kept.items():
+            if path is None or not path.exists():
+                continue
+            try:
+                load(path.read_bytes())
+            except msgspec.DecodeError as error:
+                log.warning("%s is forgotten: %s: %s", what, path, error)
+
+
+def _write(path: Path | None, raw: bytes) -> None:
+    if path is not None:
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(raw)
+        fresh.replace(path)
 
 
 def _concerns(span: Span) -> bool:
