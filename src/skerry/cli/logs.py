@@ -16,6 +16,7 @@ from .output import COLOURED_IN_TURN, coloured, fail, nearest, paint
 from .place import fleet_file
 
 _EVERYTHING = ""
+_IN_A_TRACE = 2_000  # lines
 
 
 Line: TypeAlias = dict[str, Any]
@@ -47,6 +48,16 @@ def logs(
         if follow:
             sys.stdout.flush()
     return 0
+
+
+def of_trace(file: str, id: str) -> list[Line]:
+    """What the fleet's apps have said in one trace."""
+    place = fleet_file(file)
+    which = {"trace": id, "level": "", "grep": ""}
+    try:
+        return list(_running(Control(place.parent), (), _IN_A_TRACE, False, which))
+    except NotRunning:
+        return list(_kept(place, (), _IN_A_TRACE, which))
 
 
 def _id(trace: str) -> str:

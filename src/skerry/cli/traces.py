@@ -5,6 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from typing import Any
+
+from skerry.fleet.logtext import readable
 
 from .collected import ask, collector
 from .output import age, coloured, duration, echo_json, fail, note, paint, several, table
@@ -68,11 +71,14 @@ def ls(
     return 0
 
 
-def show(id: str, attributes: bool, drawn: bool, as_json: bool, url: str, file: str) -> int:
+def show(
+    id: str, attributes: bool, logs: bool, drawn: bool, as_json: bool, url: str, file: str
+) -> int:
     """Draw one trace."""
     spans = ask(collector(url, file), f"/api/skerry/traces/{id}")
+    said = _logged(file, spans[0]["traceId"]) if logs else []
     if as_json and not drawn:
-        echo_json(spans)
+        echo_json({"spans": spans, "logs": said} if logs else spans)
         return 0
     import msgspec
 
@@ -83,22 +89,48 @@ def show(id: str, attributes: bool, drawn: bool, as_json: bool, url: str, file: 
 
     trace = msgspec.convert(spans, list[Span])
     if as_json:
-        echo_json(msgspec.to_builtins(waterfall(trace)))
+        picture = msgspec.to_builtins(waterfall(trace))
+        echo_json({**picture, "logs": said} if logs else picture)
         return 0
     found = rows(trace)
     apps = len({row.service for row in found})
     whole = max((row.offset or 0) + (row.seconds or 0) for row in found)
     wrong = sum(bool(row.trouble) for row in found)
-    said = f"trace {trace[0].trace_id}  {duration(whole)}  {several(len(found), 'span')}"
-    said += f"  {several(apps, 'app')}" + (f"  {several(wrong, 'error')}" if wrong else "")
-    print(paint(said, "dim"))
+    head = f"trace {trace[0].trace_id}  {duration(whole)}  {several(len(found), 'span')}"
+    head += f"  {several(apps, 'app')}" + (f"  {several(wrong, 'error')}" if wrong else "")
+    print(paint(head, "dim"))
+    below = _by_span(said, [row.id for row in found])
     width = shutil.get_terminal_size((100, 24)).columns
     for row, line in zip(found, lines(found, width, coloured(sys.stdout)), strict=True):
         print(line.rstrip())
         if attributes:
             for key, value in sorted(row.tags.items()):
                 print(paint(f"    {key} = {value}", "dim"))
+        for one in below.pop(row.id, ()):
+            _print_line(one)
     return 0
+
+
+def _logged(file: str, id: str) -> list[dict[str, Any]]:
+    from .logs import of_trace
+
+    return of_trace(file, id)
+
+
+def _by_span(said: list[dict[str, Any]], ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Lines by the span they were said in; those of a span that is not there by the first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in said:
+        span = line.get("span", "")
+        found.setdefault(span if span in ids else ids[0], []).append(line)
+    return found
+
+
+def _print_line(line: dict[str, Any]) -> None:
+    text = readable({**line, "trace": ""}, coloured(sys.stdout))
+    for index, one in enumerate(text.split("\n")):
+        who = f"{line['time'][11:23]} {line['source']}"
+        print(paint(f"    {who if index == 0 else '':{len(who)}} | ", "dim") + one)
 
 
 def links(id: str, as_json: bool, url: str, file: str) -> int:

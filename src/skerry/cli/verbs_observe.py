@@ -47,6 +47,7 @@ OBSERVE: dict[str, Verb] = {
         (
             option("id", metavar="TRACE", help="its id"),
             switch("--attributes", "-a", help="with all that its spans say"),
+            switch("--logs", "-l", help="with what apps have logged in it"),
             switch("--drawn", help="with --json: its rows as the console draws them"),
             JSON,
             _COLLECTOR,

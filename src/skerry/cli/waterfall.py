@@ -21,11 +21,13 @@ class Row:
     """One span in its place.
 
     Attributes:
+        id: 16 hex digits.
         label: its name, indented by its depth; which attempt it is, where it is one of several.
         offset, seconds: of the trace's beginning, and how long; None where nobody said.
         trouble: what went wrong; empty for nothing.
     """
 
+    id: str
     service: str
     label: str
     offset: float | None
@@ -47,7 +49,7 @@ def _row(row: Drawn) -> Row:
     label = "  " * row.depth + _KINDS.get(row.kind, "") + name
     offset = None if row.start is None else row.start / 1e6
     seconds = row.duration / 1e6 if row.duration else None
-    return Row(row.app or "?", label, offset, seconds, row.error, row.tags)
+    return Row(row.id, row.app or "?", label, offset, seconds, row.error, row.tags)
 
 
 def lines(found: list[Row], width: int, colour: bool) -> Iterator[str]:
