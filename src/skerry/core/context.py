@@ -111,7 +111,11 @@ def current_trace() -> Trace | None:
     otel = sys.modules.get("opentelemetry.trace")
     get_span = getattr(otel, "get_current_span", None)  # not there while it is being imported
     if get_span is not None:
-        span = get_span().get_span_context()
+        seen = get_span()
+        ours = getattr(seen, "skerry_trace", None)  # of one of ours, without making a context
+        if ours is not None:
+            return trace if trace is not None and ours.span_id == trace.over else ours
+        span = seen.get_span_context()
         if span.is_valid and (trace is None or span.span_id != trace.over):
             state = span.trace_state.to_header() if span.trace_state else ""
             return Trace(

@@ -45,7 +45,8 @@ class Adopted:
         span = Span(name, kind, fixed, theirs.trace_id, theirs.span_id, 0, started)
         span.tracer, span.twin = tracer, twin
         state = theirs.trace_state.to_header() if theirs.trace_state else ""
-        trace = Trace(span.trace_id, span.span_id, int(theirs.trace_flags), state, span)
+        flags = int(theirs.trace_flags)
+        trace = Trace(span.trace_id, span.span_id, flags, state, span, over=span.span_id)
         return span, enter(trace, twin)
 
     def end(self, span: Span) -> None:

@@ -45,12 +45,12 @@ class Seen(api.Span):
     """A span of ours as OpenTelemetry's API shows it, to be read and written.
 
     Args:
-        trace: its place.
+        trace: its place, ``skerry_trace``: ``core.context`` looks for it.
         limits: how much of what is said about it is kept.
         record_exception, set_status_on_exception: what leaving it as a context manager does.
     """
 
-    __slots__ = ("_context", "_limits", "_on_exit", "_trace", "span")
+    __slots__ = ("_context", "_limits", "_on_exit", "skerry_trace", "span")
 
     def __init__(
         self,
@@ -61,14 +61,14 @@ class Seen(api.Span):
         set_status_on_exception: bool = True,
     ) -> None:
         self.span = span
-        self._trace = trace
+        self.skerry_trace = trace
         self._limits = limits
         self._context: SpanContext | None = None
         self._on_exit = record_exception, set_status_on_exception
 
     def get_span_context(self) -> SpanContext:
         if self._context is None:  # made when first asked for: of most nobody asks
-            self._context = span_context(self._trace, remote=False)
+            self._context = span_context(self.skerry_trace, remote=False)
         return self._context
 
     def is_recording(self) -> bool:
@@ -271,12 +271,8 @@ class Bridge:
 def enter(trace: Trace, seen: api.Span) -> Mark:
     """Make a span current in both contexts; what is returned undoes it."""
     before = current()
-    # Over itself: OpenTelemetry's current span is this one, and counts when it is another.
-    here = Trace(
-        trace.trace_id, trace.span_id, trace.flags, trace.state, trace.span, over=trace.span_id
-    )
     theirs = context_api.attach(api.set_span_in_context(seen))
-    ours = attach(Context(here, before.deadline, before.criticality, before.baggage))
+    ours = attach(Context(trace, before.deadline, before.criticality, before.baggage))
 
     def leave() -> None:
         detach(ours)

@@ -179,15 +179,17 @@ class Tracer:
         """A span below ``above``, and the trace for what is below it; current it is not."""
         if above is None:
             span = Span(name, kind, fixed, _draw(128) or 1, _draw(64) or 1, 0, started)
-            trace = Trace(span.trace_id, span.span_id, 1, "", span)
+            flags, state = 1, ""
         elif above.fresh:
             span = Span(name, kind, fixed, above.trace_id, above.span_id, 0, started)
-            trace = Trace(above.trace_id, above.span_id, above.flags, above.state, span)
+            flags, state = above.flags, above.state
         else:
             span_id = _draw(64) or 1
             span = Span(name, kind, fixed, above.trace_id, span_id, above.span_id, started)
-            span.state = above.state
-            trace = Trace(above.trace_id, span_id, above.flags, above.state, span, over=above.over)
+            flags, state = above.flags, above.state
+            span.state = state
+        # Over itself: where OpenTelemetry's current span is this one, it is not news.
+        trace = Trace(span.trace_id, span.span_id, flags, state, span, False, span.span_id)
         span.tracer = self
         return span, trace
 
