@@ -163,7 +163,8 @@ def test_they_go_on_after_a_restart() -> None:
     after.load(before.dump())
     assert after.all() == before.all()
     # Who has been told is not told again, and hears of the end.
-    assert after.evaluate(burning("portal", "ledger"), STORM, 101.0 + QUIET) == []
-    assert after.evaluate({}, {}, 102.0 + QUIET) == []
-    (news,) = after.evaluate({}, {}, 102.0 + 2 * QUIET)
+    assert after.evaluate(burning("portal", "ledger"), {}, 101.0 + QUIET) == []
+    assert after.evaluate(burning("portal", "ledger"), {}, 110.0 + QUIET) == []
+    assert after.evaluate({}, {}, 111.0 + QUIET) == []
+    (news,) = after.evaluate({}, {}, 111.0 + 2 * QUIET)
     assert (news.app, news.state) == ("ledger", "resolved")

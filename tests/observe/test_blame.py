@@ -65,7 +65,7 @@ def test_a_storm_is_one_failure_where_it_was_born() -> None:
     failure = only(storm())
     assert (failure.service, failure.operation) == ("ledger", "PUT /events")
     assert (failure.kind, failure.type, failure.message) == ("exception", "OperationalError", "no")
-    assert failure.where == "ledger/store.py book"
+    assert (failure.where, failure.line) == ("ledger/store.py book", 10)
     assert failure.stack == STACK and failure.local == "x=1" and failure.release == "7"
     assert failure.victims == (
         Victim("payments", "POST /payments"),

@@ -31,6 +31,8 @@ class IncidentRow(Struct):
         id: its beginning is enough wherever it is asked for.
         owner, team: whose it is; empty for nobody in particular.
         operation: what was asked for most often when it was seen.
+        where: file and innermost function of the app's own code, ``ledger/store.py book``, and the
+            ``line`` there; empty and 0 where that is not known.
         count: failures, of which ``handled`` hurt nobody's request.
         first, last: seconds since 1970.
         services: the apps it hurts, first the one in which it was born. ``hurts`` is how often
@@ -47,6 +49,7 @@ class IncidentRow(Struct):
     kind: Kind
     type: str
     where: str
+    line: int
     message: str
     state: State
     count: int
@@ -290,6 +293,7 @@ def _common(one: Incident, apps: Apps) -> dict[str, Any]:
         "kind": one.kind,
         "type": one.type,
         "where": one.where,
+        "line": one.line,
         "message": one.message,
         "state": one.state,
         "count": one.count,

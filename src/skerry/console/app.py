@@ -14,7 +14,7 @@ from skerry.app.app import App
 from skerry.core.errors import BadRequest, NotFound
 from skerry.core.wire import Headers, Request, Response, Stream
 
-from . import apps, journeys, letters, traces, trying
+from . import apps, journeys, letters, traces, troubles, trying
 from . import map as mapping
 from .desk import Desk
 from .files import answer_file, pages_in
@@ -28,6 +28,7 @@ app.include(trying.trying)
 app.include(traces.traces)
 app.include(mapping.mapped)
 app.include(journeys.journeys)
+app.include(troubles.troubles)
 app.middleware(Guard)
 
 
@@ -39,6 +40,7 @@ async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
     letters.offer(made, jobs)
     traces.offer(made)
     mapping.offer(made)
+    troubles.offer(made)
     try:
         yield made
     finally:

@@ -117,6 +117,12 @@ class Alerts:
         alerts = msgspec.json.decode(raw, type=list[Alert])
         self._firing = {(one.app, one.operation): one for one in alerts if not one.until}
         self._over = [one for one in reversed(alerts) if one.until]
+        # Budgets burn on, and the failures that tell for whose sake have been forgotten.
+        self._culprits = {
+            broken: alert.app
+            for alert in self._firing.values()
+            for broken in (*alert.causes, *alert.victims)
+        }
 
     def evaluate(
         self, burning: Mapping[str, list[tuple[Indicator, Severity]]], blame: Blame, now: float

@@ -25,7 +25,9 @@ UNANSWERED = "skerry.unanswered"
 """Which app a call was for, where it has found nobody to ask."""
 
 _REFUSED = re.compile("4[0-9][0-9]")
-_FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+, in (?P<function>.+)$', re.MULTILINE)
+_FRAME = re.compile(
+    r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE
+)
 _LIBRARY = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<")
 
 
@@ -45,7 +47,8 @@ class Failure(Struct, frozen=True):
         kind: ``exception`` (raised, and nobody had foreseen it), ``problem`` (an answer that its
             contract declares), ``unanswered`` (the caller got none), ``error`` (anything else).
         type: of the exception or problem; the status code where that is all there is.
-        where: the innermost frame of the app's own code, ``payments/store.py settle``.
+        where: the innermost frame of the app's own code, ``payments/store.py settle``, and its
+            ``line``; empty and 0 where no stack came along.
         stack: the traceback, if it came along; ``local`` are variables of its last frames.
         at: microseconds since 1970.
         release: the version of the service.
@@ -59,6 +62,7 @@ class Failure(Struct, frozen=True):
     type: str
     message: str
     where: str
+    line: int
     stack: str
     local: str
     at: int
@@ -147,6 +151,7 @@ def _made(
 ) -> Failure:
     stack = raised.attributes.get("exception.stacktrace", "")
     victims = tuple(_victims(node, service))
+    where, line = _where(stack)
     served = span.kind in (SERVER, CONSUMER) or node.parent is None
     return Failure(
         service=service,
@@ -154,7 +159,8 @@ def _made(
         kind=kind,
         type=type_,
         message=message,
-        where=_where(stack),
+        where=where,
+        line=line,
         stack=stack,
         local=raised.attributes.get("skerry.locals", ""),
         at=span.timestamp + span.duration,
@@ -232,11 +238,11 @@ def _release(span: Span) -> str:
     return resource.get("service.version") or span.tags.get("service.version", "")
 
 
-def _where(stack: str) -> str:
-    """The innermost frame that is not a library's, by file and function: lines move."""
+def _where(stack: str) -> tuple[str, int]:
+    """The innermost frame that is not a library's, by file and function, and its line."""
     frames = list(_FRAME.finditer(stack))
     own = [frame for frame in frames if not _LIBRARY.search(frame["file"])] or frames
     if not own:
-        return ""
+        return "", 0
     file = re.split(r"[/\\]", own[-1]["file"])
-    return f"{'/'.join(file[-2:])} {own[-1]['function']}"
+    return f"{'/'.join(file[-2:])} {own[-1]['function']}", int(own[-1]["line"])

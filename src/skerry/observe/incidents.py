@@ -58,7 +58,7 @@ class Incident(Struct):
         id: 12 hex digits, the same in every collector.
         service, kind, where: what its failures have in common; see ``Failure``.
         operation: what was asked for most often when it was seen; ``operations`` has counts.
-        type, message, stack, local: of the last failure that had them.
+        type, line, message, stack, local: of the last failure that had them.
         state: ``regressed`` is open again after it was resolved.
         count: failures; ``handled`` of them hurt nobody's request.
         first, last: microseconds since 1970.
@@ -76,6 +76,7 @@ class Incident(Struct):
     kind: Kind
     type: str
     where: str
+    line: int = 0
     message: str = ""
     stack: str = ""
     local: str = ""
@@ -295,6 +296,7 @@ def _count(incident: Incident, failure: Failure) -> None:
     incident.message = failure.message or incident.message
     _asked(incident, failure.operation, 1)
     if failure.stack:
+        incident.line = failure.line
         incident.stack = failure.stack[-_LONGEST:]
         incident.local = failure.local[:_LONGEST]
     if failure.release:
