@@ -2,7 +2,8 @@
 
 import { h } from "./dom.js";
 
-const LIBRARY = /(?:site|dist)-packages|[\\/]lib[\\/]python\d|[\\/]skerry[\\/](?:app|bus|clients|collector|core|data|discovery|filters|fleet|journeys|observe|stack|telemetry|transport)[\\/]|^<|<frozen/;
+/** Files that are not the app's own. */
+export const LIBRARY = /(?:site|dist)-packages|[\\/]lib[\\/]python\d|[\\/]skerry[\\/](?:app|bus|clients|collector|core|data|discovery|filters|fleet|journeys|observe|stack|telemetry|transport)[\\/]|^<|<frozen/;
 
 /** The last exception that a row tells of; null for none. */
 export function exceptionOf(row) {

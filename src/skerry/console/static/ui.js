@@ -154,8 +154,8 @@ export function confirm({ title, text, action, danger = false, fields = [] }) {
   });
 }
 
-/** Say something for a few seconds, below on the right. */
-export function toast(text, kind = "good") {
+/** Say something for a few seconds, below on the right; `undo` takes back what was done. */
+export function toast(text, kind = "good", undo = null) {
   let host = document.getElementById("toasts");
   if (!host) {
     host = Object.assign(document.createElement("div"), { id: "toasts" });
@@ -163,8 +163,13 @@ export function toast(text, kind = "good") {
     document.body.append(host);
   }
   const said = Object.assign(document.createElement("div"), { className: `toast ${kind}`, textContent: text });
+  if (undo) {
+    const back = Object.assign(document.createElement("button"), { type: "button", textContent: "Undo" });
+    back.onclick = () => { said.remove(); undo(); };
+    said.append(back);
+  }
   host.append(said);
-  setTimeout(() => said.remove(), kind === "bad" ? 8000 : 4000);
+  setTimeout(() => said.remove(), kind === "bad" || undo ? 8000 : 4000);
 }
 
 /** Do something, and say how it went. */
