@@ -33,12 +33,16 @@ FILE = """
     [apps.shop]
 """
 SHOP = """
+    import logging
+
     from skerry import App
 
     app = App("shop")
+    log = logging.getLogger("shop")
 
     @app.get("/hello")
     async def hello() -> str:
+        log.warning("somebody said hello")
         return "hello"
 """
 
@@ -338,6 +342,20 @@ def test_lines_that_were_logged_stand_below_their_spans(window: Window) -> None:
     window.page.keyboard.press("o")
     window.page.get_by_text("opens the ledger").wait_for(state="detached")
     window.wait("location.hash.includes('logs=0')")
+
+
+def test_logs_and_traces_lead_to_each_other(window: Window, traced: Place) -> None:
+    url = json.loads(traced.skerry("ps", "--json"))["instances"][0]["url"]
+    trace = "e5" * 16
+    sent = {"traceparent": f"00-{trace}-{'1' * 16}-01"}
+    assert fetch(f"{url}/hello", headers=sent)[0] == 200
+    window.go(f"#/logs?q={trace}")
+    line = window.page.locator(".log", has_text="somebody said hello")
+    line.get_by_role("link", name="trace").click()
+    window.wait(f"location.hash.startsWith('#/traces/{trace}?span=')")
+    window.page.locator(".line.log.warn", has_text="somebody said hello").wait_for()
+    window.page.get_by_role("link", name="In the logs").first.click()
+    window.wait(f"location.hash.includes('{trace}')")
 
 
 def test_back_is_where_it_was(window: Window) -> None:

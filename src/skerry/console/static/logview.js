@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { clock, hue } from "./format.js";
+import { link } from "./router.js";
 
 export const ROW = 20; // pixels
 const KEPT = 20000;
@@ -11,7 +12,11 @@ export const appOf = (source) => source.replace(/[-.]\d+$/, "");
 
 const LEVELS = [[/\b(error|critical|fatal|traceback|exception)\b|^\s*[\w.]+(Error|Exception)\b/i, "bad"], [/\b(warn|warning)\b/i, "warn"]];
 
-export function level(text) {
+const KNOWN = { critical: "bad", error: "bad", warning: "warn", info: "", debug: "" };
+
+/** How bad a line is: by its level, or what it sounds like where it tells none. */
+export function level({ level: told, text }) {
+  if (told in KNOWN) return KNOWN[told];
   for (const [pattern, kind] of LEVELS) if (pattern.test(text)) return kind;
   return "";
 }
@@ -20,7 +25,8 @@ export function level(text) {
 export const plain = (text) => text.replace(/\x1b\[[0-9;]*[A-Za-z]/g, "");
 
 export function logLine(line, i) {
-  return h("div", { class: `log ${level(line.text)}`, key: line.id ?? i }, h("time", null, clock(line.time)), h("span", { class: `source hue-${hue(appOf(line.source))}` }, line.source), h("code", null, plain(line.text)));
+  return h("div", { class: `log ${level(line)}`, key: line.id ?? i }, h("time", null, clock(line.time)), h("span", { class: `source hue-${hue(appOf(line.source))}` }, line.source), h("code", null, plain(line.text)),
+    line.trace && h("a", { class: "of-trace", href: link("traces", [line.trace], { span: line.span }), title: "The trace that it was logged in" }, "trace"));
 }
 
 /** The lines that were kept, those that fit, and what has come while nothing was to move. */

@@ -89,6 +89,6 @@ export function wrongRow(row, error, context) {
 }
 
 export function logRow(row, line, i, context) {
-  return h("div", { key: `l${row.number}.${i}`, class: `line log ${level(line.text)}`, role: "row", style: { "--depth": Math.min(row.depth, context.deepest) } },
+  return h("div", { key: `l${row.number}.${i}`, class: `line log ${level(line)}`, role: "row", style: { "--depth": Math.min(row.depth, context.deepest) } },
     icon("logs"), h("time", null, clock(line.time)), h("code", { title: plain(line.text) }, plain(line.text)), h("a", { href: link("logs", [row.app], { q: line.trace }), "aria-label": "In the logs" }, "logs"));
 }

@@ -101,7 +101,7 @@ function typed(text) {
 }
 
 function filters(query) {
-  const { app = "", name = "", errors = "", window: span = "1h", from = "", to = "", order = "newest", q = "", ticks = "" } = query;
+  const { app = "", name = "", errors = "", window: span = "1h", from = "", to = "", q = "", ticks = "" } = query;
   const set = from && to;
   const named = [["", "Every operation"], ...(operations[app] || []).map((one) => [one, one])];
   return h("div", { class: "filters", key: "filters" },
@@ -113,9 +113,12 @@ function filters(query) {
     h("button", { key: "ticks", type: "button", class: "button toggle", "aria-pressed": String(!!ticks), title: "Also what runs by the clock", onclick: () => amend({ ticks: ticks ? "" : "1" }) }, h("span", null, "Schedules")),
     set
       ? h("button", { key: "set", type: "button", class: "button on", title: "Back to what is new", onclick: () => amend({ from: "", to: "" }) }, h("span", null, `${moment(Number(from))} – ${moment(Number(to))}`), icon("close"))
-      : select("Time", span, Object.entries(WINDOWS).map(([value, [, text]]) => [value, text]), (value) => amend({ window: value === "1h" ? "" : value })),
-    h("div", { class: "either", role: "group", "aria-label": "Order", key: "order" }, ["newest", "slowest"].map((one) =>
-      h("button", { key: one, type: "button", class: "button", "aria-pressed": String(order === one), onclick: () => amend({ order: one === "newest" ? "" : one }) }, one === "newest" ? "Newest" : "Slowest"))));
+      : select("Time", span, Object.entries(WINDOWS).map(([value, [, text]]) => [value, text]), (value) => amend({ window: value === "1h" ? "" : value })));
+}
+
+function either({ order = "newest" }) {
+  return h("div", { class: "either", role: "group", "aria-label": "Order", key: "order" }, ["newest", "slowest"].map((one) =>
+    h("button", { key: one, type: "button", class: "button", "aria-pressed": String(order === one), onclick: () => amend({ order: one === "newest" ? "" : one }) }, one === "newest" ? "Newest" : "Slowest")));
 }
 
 function line(one) {
@@ -153,7 +156,7 @@ export function view() {
   const narrowed = ["app", "name", "errors", "min", "max", "q", "from"].some((name) => query[name]);
   return [
     h("div", { class: "headline", key: "headline" }, h("h1", null, "Traces"), h("p", { role: "status" }, said()),
-      h("div", { class: "tools" },
+      h("div", { class: "tools" }, either(query),
         h("button", { type: "button", class: "button toggle live", "aria-pressed": String(live), title: "l", onclick: tail }, h("i", { "aria-hidden": "true" }), h("span", null, "Live")),
         button("", reload, { name: "restart", title: "Look again (r)" }))),
     filters(query),

@@ -63,7 +63,7 @@ function refilter(q, app) {
       test = (text) => pattern.test(text);
     } catch { /* not one yet: it is being typed */ }
   }
-  kept.filter((line) => !q || test(plain(line.text)) || test(line.source));
+  kept.filter((line) => !q || test(plain(line.text)) || test(line.source) || line.trace === q);
 }
 
 /** Only what is in sight, and as much above and below. */
