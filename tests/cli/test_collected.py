@@ -132,6 +132,39 @@ def test_a_trace_is_drawn(run: Callable[..., Any], url: str) -> None:
     assert done.status == 1 and "No trace 0000000000000abc is kept" in done.err
 
 
+def test_a_trace_is_drawn_with_what_was_logged(
+    run: Callable[..., Any], url: str, planted: Path
+) -> None:
+    said = {"message": "not kept", "level": "error", "trace_id": TRACE, "left": 3}
+    ids = {row["app"]: row["id"] for row in _drawn(run, url)["rows"]}
+    logs = planted / ".skerry/logs"
+    logs.mkdir(parents=True)
+    for source, line in (
+        ("ledger-1", {**said, "span_id": ids["ledger"], "exception": "Trace\nOSError: locked"}),
+        ("payments-1", {**said, "span_id": "f" * 16}),
+    ):
+        text = f"2026-01-01T00:00:01.000Z {json.dumps(line)}\n"
+        (logs / f"{source}.log").write_text(text)
+    found = run("trace", "show", TRACE, "--collector", url, "--logs").out.splitlines()
+    (place,) = [i for i, line in enumerate(found) if "ledger-1 | " in line]
+    assert found[place] == "    00:00:01.000 ledger-1 | ERROR   not kept left=3"
+    assert found[place + 2].endswith("| OSError: locked")
+    assert any(line.startswith("ledger ") for line in found[:place])
+    (other,) = [i for i, line in enumerate(found) if "payments-1 | " in line]
+    assert other < place  # of a span that was not kept: at the root
+    whole = json.loads(run("trace", "show", TRACE, "--collector", url, "--logs", "--json").out)
+    assert (len(whole["spans"]), len(whole["logs"])) == (3, 2)
+    drawn = ("trace", "show", TRACE, "--collector", url, "--logs", "--drawn", "--json")
+    assert [line["source"] for line in json.loads(run(*drawn).out)["logs"]] == [
+        "ledger-1",
+        "payments-1",
+    ]
+
+
+def _drawn(run: Callable[..., Any], url: str) -> Any:
+    return json.loads(run("trace", "show", TRACE, "--collector", url, "--json", "--drawn").out)
+
+
 def test_incidents(run: Callable[..., Any], url: str) -> None:
     done = run("errors", "ls", "--collector", url)
     (line,) = done.out.splitlines()[1:]

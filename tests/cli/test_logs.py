@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,55 @@ def test_lines_that_come_twice_are_shown_once() -> None:
     other = {"time": "3", "source": "b", "text": "new"}
     found = _joined([old, both], iter([both, other, new]), lambda source: source == "a")
     assert list(found) == [old, both, new]
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.fixture
+def logged(ended: Path) -> Path:
+    lines = [
+        {"message": "quoted", "level": "info", "logger": "rates", "trace_id": TRACE, "n": 1},
+        {"message": "refused", "level": "error", "trace_id": TRACE, "exception": "Trace\nError: x"},
+        {"message": "other", "level": "warning", "trace_id": "1" * 32},
+    ]
+    with (ended / ".skerry/logs/greeter-1.log").open("a") as file:
+        for line in lines:
+            file.write(f"2026-01-01T00:00:09.000Z {json.dumps(line)}\n")
+    return ended
+
+
+def test_lines_of_json_are_shown_as_text(logged: Path, run: Callable[..., Any]) -> None:
+    assert run("logs", "greeter").out.splitlines() == [
+        "greeter-1 | said greeter-1",
+        "greeter-1 | INFO    rates: quoted n=1 [4bf92f35]",
+        "greeter-1 | ERROR   refused [4bf92f35]",
+        "greeter-1 | Trace",
+        "greeter-1 | Error: x",
+        "greeter-1 | WARNING other [11111111]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--trace", TRACE.upper()], ["quoted", "refused"]),
+        (["--level", "warning"], ["refused", "other"]),
+        (["--grep", "ERROR: X"], ["refused"]),
+        (["--grep", "greeter-2"], ["said greeter-2-1"]),
+        (["--trace", TRACE, "--level", "error", "-n", "1"], ["refused"]),
+    ],
+)
+def test_lines_can_be_chosen(
+    options: list[str], found: list[str], logged: Path, run: Callable[..., Any]
+) -> None:
+    lines = [json.loads(line) for line in run("logs", "--json", *options).out.splitlines()]
+    assert [line["text"] for line in lines] == found
+    for line in lines:
+        assert ("trace" in line) == (not line["text"].startswith("said"))
+
+
+@pytest.mark.parametrize("wrong", ["gold", "1" * 33])
+def test_what_is_no_trace(wrong: str, logged: Path, run: Callable[..., Any]) -> None:
+    done = run("logs", "--trace", wrong)
+    assert done.status == 1 and "is no trace's id" in done.err

@@ -33,7 +33,7 @@ _LONGEST_STACK = 24_000
 _LONGEST_FIELD = 4_000
 _DEEP, _MANY = 4, 100
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
     *("asctime", "message", "taskName", "trace_id", "span_id", "trace_flags"),
     "color_message",  # uvicorn: the message once more, in colours
     *("otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"),
