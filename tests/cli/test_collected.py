@@ -176,7 +176,12 @@ def test_incidents(run: Callable[..., Any], url: str) -> None:
     assert "hurts      payments post /payments, 15 times" in shown
     assert "skerry trace show" in shown
     data = json.loads(run("errors", "show", id, "--collector", url, "--json").out)
-    assert data["count"] == 15
+    assert data["count"] == 15 and data["alert"].startswith("ledger-")
+    assert f"alert      {data['alert']}" in shown and "owner      ledger@x.y" in shown
+    found = run("errors", "ls", "--collector", url, "--search", "oserror ledger@x.y").out
+    assert found.splitlines()[1].split()[0] == id
+    none = run("errors", "ls", "--collector", url, "--search", "keyerror")
+    assert none.out == "" and "no incident is like that" in none.err
     assert run("errors", "resolve", id, "--collector", url).out.endswith(": resolved\n")
     assert "nothing is wrong" in run("errors", "ls", "--collector", url).err
     done = run("errors", "ls", "--collector", url, "--state", "resolved")

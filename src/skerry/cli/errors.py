@@ -13,7 +13,16 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _STACK_LINES = 40
 
 
-def ls(app: str, state: str, problems: bool, count: int, as_json: bool, url: str, file: str) -> int:
+def ls(
+    app: str,
+    state: str,
+    text: str,
+    problems: bool,
+    count: int,
+    as_json: bool,
+    url: str,
+    file: str,
+) -> int:
     """List incidents, the one that was seen last first."""
     place = collector(url, file)
     rows = ask(
@@ -21,6 +30,7 @@ def ls(app: str, state: str, problems: bool, count: int, as_json: bool, url: str
         "/api/skerry/incidents",
         service=app,
         state=state,
+        text=text,
         problems="true" if problems else None,
         limit=count,
     )
@@ -28,7 +38,10 @@ def ls(app: str, state: str, problems: bool, count: int, as_json: bool, url: str
         echo_json(rows)
         return 0
     if not rows:
-        note("nothing is wrong" if not state else f"no incident is {state}")
+        if app or text:
+            note("no incident is like that")
+        else:
+            note("nothing is wrong" if not state else f"no incident is {state}")
         return 0
     now = time.time()
     table(
@@ -64,14 +77,16 @@ def show(id: str, as_json: bool, url: str, file: str) -> int:
     facts = [
         ("id", one["id"]),
         ("state", one["state"]),
-        ("operation", one["operation"]),
+        ("operation", _asked(one)),
         ("message", one["message"]),
-        ("where", one["where"]),
+        ("where", f"{one['where']}, line {one['line']}" if one["line"] else one["where"]),
+        ("owner", " ".join(filter(None, [one["owner"], one["team"] and f"({one['team']})"]))),
         ("seen", f"{one['count']} times, {_moment(one['first'])} to {_moment(one['last'])}"),
         ("last hour", hours if hours.strip() else ""),
         ("handled", f"{one['handled']} of them hurt no request" if one["handled"] else ""),
-        ("releases", ", ".join(one["releases"])),
+        ("releases", ", ".join(_release(one, name) for name in one["releases"])),
         ("resolved", _moment(one["resolved"]) if one["resolved"] else ""),
+        ("alert", one["alert"] or ""),
     ]
     for name, value in facts:
         if value:
@@ -111,7 +126,7 @@ def _changed(one: dict[str, Any], as_json: bool) -> int:
 def what(row: dict[str, Any]) -> str:
     """An incident in some words."""
     if row["kind"] == "unanswered":
-        return f"does not answer {row['operation']}" + (f" ({row['type']})" if row["type"] else "")
+        return "does not answer" + (f" ({row['type']})" if row["type"] else "")
     where = f" in {row['where']}" if row["where"] else f" in {row['operation']}"
     return f"{row['type']}{where}"
 
@@ -124,6 +139,17 @@ def sparkline(counts: list[int], width: int) -> str:
     if not most:
         return " " * len(sums)
     return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in sums)
+
+
+def _asked(one: dict[str, Any]) -> str:
+    if len(one["asked"]) < 2:
+        return str(one["operation"])
+    return ", ".join(f"{each['operation']} ({each['count']})" for each in one["asked"])
+
+
+def _release(one: dict[str, Any], name: str) -> str:
+    first = one["since"].get(name)
+    return f"{name} since {_moment(first)}" if first else name
 
 
 def _moment(seconds: float) -> str:

@@ -70,6 +70,13 @@ OBSERVE: dict[str, Verb] = {
                 default="",
                 help="open, regressed or resolved; else all that is not resolved",
             ),
+            option(
+                "--search",
+                metavar="TEXT",
+                dest="text",
+                default="",
+                help="whose type, message, place, apps or owner have these words",
+            ),
             switch("--problems", help="answers that contracts declare as well"),
             option("--count", "-n", metavar="N", type=count, default=50, help="so many (50)"),
             JSON,
