@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import tomllib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +20,13 @@ from skerry.core.errors import (
     NotFound,
     Problem,
 )
+from skerry.core.service import apply
 from skerry.core.wire import Headers, Request, Response, Stream
+from skerry.filters.budget import BudgetSettings, RetryBudget
 from skerry.filters.observe import Observe
+from skerry.filters.retry import Retrier, RetrySettings
 from skerry.telemetry.metrics import Metrics
-from skerry.telemetry.spans import Span
+from skerry.telemetry.spans import Span, resends
 
 
 @pytest.fixture
@@ -210,3 +216,26 @@ async def test_an_app_tells_what_it_raised() -> None:
     assert "raise OSError" in said["exception.stacktrace"]
     assert (refused.error, refused.failed, refused.status) == ("Unknown", False, 422)
     assert refused.attributes == {"skerry.problem": "no rate"}
+
+
+async def test_attempts_after_the_first_say_which_they_are(metrics: Metrics) -> None:
+    answers = [503, 503, 200]
+
+    async def busy(request: Request) -> Response:
+        return Response(answers.pop(0), Headers(), b"")
+
+    retrier = Retrier(RetrySettings(backoff=0.001), RetryBudget(BudgetSettings()), metrics)
+    attempt = Observe(metrics, "attempt", "shop", "stock")
+    stack = apply(retrier, apply(attempt, busy))
+    assert (await stack(Request("GET", "/"))).status == 200
+    counts = [(span.attributes or {}).get("http.request.resend_count") for span in taken(metrics)]
+    assert counts == [None, 1, 2]
+    assert resends.get() == 0  # for whoever calls next
+
+
+def test_the_provider_can_be_chosen_by_its_name() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    group = tomllib.loads(text)["project"]["entry-points"]["opentelemetry_tracer_provider"]
+    module, _, name = group["skerry"].partition(":")
+    provider = getattr(importlib.import_module(module), name)()
+    assert provider.get_tracer("x").start_span("y") is not None

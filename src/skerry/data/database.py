@@ -36,6 +36,8 @@ from sqlalchemy.orm import Session
 
 from skerry.core.errors import ConfigError
 
+from .traced import describe, recorded
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Work = Callable[Concatenate[Session, P], T]
@@ -62,6 +64,7 @@ class Database:
     def __init__(self, url: str, *, schema: str | None = None, connections: int = 4) -> None:
         self.engine = make_engine(url, schema=schema, connections=connections)
         one_writer = self.engine.dialect.name == "sqlite"
+        self._described = describe(self.engine.url)
         self._readers = ThreadPoolExecutor(connections, thread_name_prefix="db-read")
         self._writers = ThreadPoolExecutor(
             1 if one_writer else connections, thread_name_prefix="db-write"
@@ -105,11 +108,11 @@ class Database:
 
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``work(session, …)`` on one consistent state of the data. What it writes is lost."""
-        return await self._call(self._readers, self.reading, work, args, kwargs)
+        return await self._call("read", self._readers, self.reading, work, args, kwargs)
 
     async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``work(session, …)`` in one transaction: all of it happens, or, if it raises, none."""
-        return await self._call(self._writers, self.writing, work, args, kwargs)
+        return await self._call("write", self._writers, self.writing, work, args, kwargs)
 
     async def ping(self) -> None:
         """Raise unless the database answers."""
@@ -137,18 +140,22 @@ class Database:
 
     async def _call(
         self,
+        verb: str,
         threads: ThreadPoolExecutor,
         transaction: Callable[[], Any],
         work: Callable[..., T],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> T:
-        def call() -> T:
-            with transaction() as session:
-                return work(session, *args, **kwargs)
+        with recorded(verb, work, self._described) as begins:
 
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(threads, context.run, call)
+            def call() -> T:
+                begins()
+                with transaction() as session:
+                    return work(session, *args, **kwargs)
+
+            context = contextvars.copy_context()
+            return await asyncio.get_running_loop().run_in_executor(threads, context.run, call)
 
 
 def default_url(app: str) -> str:

@@ -18,7 +18,7 @@ from skerry.core.wire import Request, Response, Stream
 from skerry.telemetry.metrics import Kind, Metrics, Series
 from skerry.telemetry.outcome import CANCELLED, outcome_of
 from skerry.telemetry.spans import Kind as SpanKind
-from skerry.telemetry.spans import Span
+from skerry.telemetry.spans import Span, resends
 
 
 class Observe:
@@ -82,6 +82,8 @@ class Observe:
         name = self._operation or self._name(request)
         span, token = self._tracer.begin(name, self._kind, self._fixed, started)
         span.path = request.path
+        if self._kind == "client" and (before := resends.get()):
+            span.set("http.request.resend_count", before)
         series.in_flight += 1
         try:
             response = await service(request)

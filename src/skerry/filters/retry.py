@@ -16,6 +16,7 @@ from skerry.core.errors import CallError, Retry
 from skerry.core.service import Service
 from skerry.core.wire import PUSHBACK, Request, Response, Stream
 from skerry.telemetry.metrics import Counter, Metrics
+from skerry.telemetry.spans import resends
 
 from .budget import BudgetSettings, RetryBudget
 from .numbers import refuse_odd
@@ -86,30 +87,37 @@ class Retrier:
     async def __call__(self, request: Request, service: Service[Request, Response], /) -> Response:
         self._budget.deposit()
         attempt = 1
-        while True:
-            try:
-                response = await service(request)
-            except CallError as error:
-                if not _repeatable(error.retry, request):
-                    raise
-                wait = self._wait(attempt, 0.0)
-                if wait is None:
-                    error.retry = Retry.NEVER
-                    raise
-            else:
-                if response.status < _IN_FLIGHT or not _passing(response):
-                    return response
-                least = self._least_wait(request, response)
-                if least is None:
-                    return response
-                wait = self._wait(attempt, least)
-                if wait is None:
-                    response.headers.set(PUSHBACK.decode(), "-1")
-                    return response
-                if isinstance(response.body, Stream):
-                    await response.body.aclose()
-            await self._clock.sleep(wait)
-            attempt += 1
+        mark = None
+        try:
+            while True:
+                try:
+                    response = await service(request)
+                except CallError as error:
+                    if not _repeatable(error.retry, request):
+                        raise
+                    wait = self._wait(attempt, 0.0)
+                    if wait is None:
+                        error.retry = Retry.NEVER
+                        raise
+                else:
+                    if response.status < _IN_FLIGHT or not _passing(response):
+                        return response
+                    least = self._least_wait(request, response)
+                    if least is None:
+                        return response
+                    wait = self._wait(attempt, least)
+                    if wait is None:
+                        response.headers.set(PUSHBACK.decode(), "-1")
+                        return response
+                    if isinstance(response.body, Stream):
+                        await response.body.aclose()
+                await self._clock.sleep(wait)
+                before = resends.set(attempt)
+                mark = mark or before  # that of the first goes back to what was outside
+                attempt += 1
+        finally:
+            if mark is not None:
+                resends.reset(mark)
 
     def _wait(self, attempt: int, least: float) -> float | None:
         """Seconds until the next attempt, paid for; None if there is to be none."""

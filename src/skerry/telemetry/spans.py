@@ -14,7 +14,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import Token
+from contextvars import ContextVar, Token
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from weakref import WeakSet
 
@@ -29,6 +29,9 @@ Mark: TypeAlias = Token[Context] | Callable[[], object]
 """What makes the span before current again; see ``Tracer.begin``."""
 
 _draw = random.getrandbits
+
+resends: ContextVar[int] = ContextVar("resends", default=0)
+"""How often what is being sent has been sent before: of an attempt that is a retry."""
 
 
 class Link(NamedTuple):
