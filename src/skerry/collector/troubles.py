@@ -148,7 +148,7 @@ def get_incidents(
     service: str = "",
     state: State | None = None,
     problems: bool = False,
-    limit: int = 100,
+    limit: Annotated[int, Meta(ge=0, le=10_000)] = 100,
     text: str = "",
     ids: str = "",
 ) -> list[IncidentRow]:
@@ -176,7 +176,7 @@ def get_incidents(
         return not words or _says(one, apps.get(one.service, AppPromises()), words)
 
     def rows(all: Incidents) -> list[IncidentRow]:
-        return [_row(one, apps) for one in islice(filter(wanted, all.all()), max(0, limit))]
+        return [_row(one, apps) for one in islice(filter(wanted, all.all()), limit)]
 
     return collector.watch.look(rows)
 
