@@ -62,7 +62,9 @@ def test_lines_are_whole_wherever_blocks_end(
     block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logsearch, "_BLOCK", block)
-    lines: dict[float, str] = {n: said(f"line {n}", level="error" if n % 3 else "info") for n in range(60)}
+    lines: dict[float, str] = {
+        n: said(f"line {n}", level="error" if n % 3 else "info") for n in range(60)
+    }
     write(tmp_path, "a-1", lines, size=1500)  # several files
     assert len(list(tmp_path.iterdir())) > 2
     kept = sum(path.read_text().count("\n") for path in tmp_path.iterdir())
@@ -88,3 +90,17 @@ def test_nobody_reads_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_without_wishes_it_is_the_tail(tmp_path: Path) -> None:
     write(tmp_path, "a-1", {n: said(f"{n}") for n in range(9)})
     assert texts(find(tmp_path, everybody, 3, Wanted())) == ["6", "7", "8"]
+
+
+def test_a_source_is_told_in_its_own_order(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "a-1",
+        {
+            1.005: said("logged", time="1970-01-01T00:00:01.004900Z"),
+            1.0051: said("later", time="1970-01-01T00:00:01.005050Z"),
+            1.0052: "printed",
+        },
+    )
+    write(tmp_path, "b-1", {1.0053: said("other", time="1970-01-01T00:00:01.005001Z")})
+    assert texts(find(tmp_path, everybody, 9, Wanted())) == ["logged", "other", "later", "printed"]

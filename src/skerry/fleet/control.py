@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,7 +27,6 @@ from .control_apps import add_apps
 from .control_stacks import add_stacks
 from .guard import Guard, token_in
 from .loglines import Line, Wanted, understood
-from .logs import tail
 from .logsearch import find
 from .state import State
 from .status import FleetStatus, fleet_status
@@ -141,13 +141,9 @@ async def printed(
     """The last lines as of now, and those that follow without a gap between them."""
     folder = supervisor.logs.folder
     follower = supervisor.logs.follow(whose) if follow else None
-    past: Iterable[Line]
-    seen: set[tuple[str, str, str]] = set()
-    if wanted.everything:  # in one step: what follows comes after it
-        past = map(understood, tail(folder, whose, count))
-    else:
-        past = await asyncio.to_thread(find, folder, whose, count, wanted)
-        seen = {_identity(line) for line in past}
+    past = await asyncio.to_thread(find, folder, whose, count, wanted)
+    # What was printed while we read is in both.
+    seen = Counter(map(_identity, past)) if follow else Counter()
 
     async def lines() -> AsyncIterator[Line]:
         for line in past:
@@ -155,11 +151,9 @@ async def printed(
         if follower is not None:
             async for more in follower:
                 for line in map(understood, more):
-                    if not wanted.fits(line):
-                        continue
-                    if seen and _identity(line) in seen:  # it was printed while we searched
-                        seen.discard(_identity(line))
-                    else:
+                    if seen and seen[_identity(line)] > 0:
+                        seen[_identity(line)] -= 1
+                    elif wanted.fits(line):
                         yield line
 
     return lines()

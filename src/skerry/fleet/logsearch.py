@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 
 from .loglines import Line, Wanted, understood
@@ -36,8 +37,20 @@ def find(folder: Path, sources: Callable[[str], bool], count: int, wanted: Wante
         files = [file for file in sorted(folder.glob("*.log")) if sources(file.stem)]
         share = (MOST if wanted.trace else MOST_READ) // max(1, len(files))
         found = [line for file in files for line in reversed(_newest(file, count, wanted, share))]
-    found.sort(key=lambda line: line.time[:-1])  # some have more digits before the Z
-    return found[-count:] if count else []
+    return _in_order(found)[-count:] if count else []
+
+
+def _in_order(lines: list[Line]) -> list[Line]:
+    """By the time that lines say, and of each source as it printed them: what it printed without a
+    time of its own stands after what it had said before."""
+    latest: dict[str, str] = {}
+    keyed: list[tuple[str, Line]] = []
+    for line in lines:
+        # Some have more digits before the Z.
+        latest[line.source] = max(latest.get(line.source, ""), line.time[:-1])
+        keyed.append((latest[line.source], line))
+    keyed.sort(key=itemgetter(0))
+    return [line for _, line in keyed]
 
 
 def _newest(file: Path, count: int, wanted: Wanted, most: int) -> list[Line]:
