@@ -117,13 +117,11 @@ class Incident(Struct):
 
     def sparkline(self, now: int, bars: int = 60, each: int = 1) -> list[int]:
         """Failures in each of the last ``bars`` times ``each`` minutes, oldest first."""
-        found = [0] * bars
-        this = now // MINUTE // each
-        for minute, count in self.minutes.items():
-            back = this - minute // each
-            if 0 <= back < bars:
-                found[-1 - back] += count
-        return found
+        first = (now // MINUTE // each - bars + 1) * each
+        return [
+            sum(self.minutes.get(minute, 0) for minute in range(begin, begin + each))
+            for begin in range(first, first + bars * each, each)
+        ]
 
 
 class _Share(Struct, frozen=True):

@@ -134,7 +134,7 @@ function traces(one) {
 
 function banner(one) {
   const alert = alertOf(one);
-  if (alert) return h("a", { class: `notice ${alert.severity === "page" ? "bad" : "warn"} alerting`, key: "alert", href: link("alerts", [alert.id]) }, icon("alerts"), h("span", null, h("strong", null, alert.summary), ` · told: ${whom(alert.owner)}, `, ...when(alert.since)));
+  if (alert) return h("a", { class: `notice ${alert.severity === "page" ? "bad" : "warn"} alerting`, key: "alert", href: link("alerts", [alert.id]) }, icon("alerts"), h("span", null, h("strong", null, alert.summary), ` · since `, ...when(alert.since).slice(0, 1), `, owner: ${whom(alert.owner)}`));
   return one.alert ? h("a", { class: "notice info alerting", key: "alert", href: link("alerts", [one.alert]) }, icon("alerts"), h("span", null, "It was part of an alert that is over.")) : null;
 }
 

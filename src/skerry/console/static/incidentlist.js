@@ -131,7 +131,7 @@ function filters() {
   return h("div", { class: "filters", key: "filters" },
     tabs(state, { "": ["Unresolved ", sum("")], regressed: ["Regressed ", sum("regressed")], resolved: ["Resolved ", sum("resolved")] }, (name) => { marked.clear(); amend({ state: name }); }),
     h("span", { class: "grow" }),
-    h("label", null, h("span", { class: "sr" }, "App"), h("select", { value: app, onchange: (event) => amend({ app: event.target.value }) },
+    h("label", null, h("select", { value: app, "aria-label": "App", onchange: (event) => amend({ app: event.target.value }) },
       [["", "Every app"], ...known.map((name) => [name, `Hurts ${name}`])].map(([name, text]) => h("option", { key: name, value: name, selected: name === app }, text)))),
     h("button", { type: "button", class: "button toggle", "aria-pressed": String(!!problems), title: "Also answers that contracts declare (p)", onclick: flipProblems }, h("span", null, "Declared problems"), wrong?.problems > 0 && h("span", { class: "badge" }, count(wrong.problems))),
     search(route.query.q || "", (q) => amend({ q }), { placeholder: "Type, message, place, app, owner" }));

@@ -86,7 +86,7 @@ function card(alert) {
         h("h2", null, h("a", { href: link("alerts", [alert.id]) }, nameOf(alert)), " ", h("span", null, alert.causes.length ? "breaks what it has promised" : "makes others break their promises")),
         h("p", { class: "about" }, tag(over ? "over" : alert.severity === "page" ? "pages" : "ticket", over ? "" : alert.severity === "page" ? "bad" : "warn"),
           over ? h("span", null, "lasted ", h("b", null, age(alert.until - alert.since)), ", until ", ago(alert.until), " ago") : h("span", null, "since ", h("b", null, ago(alert.since))),
-          h("span", null, "told: ", owner(alert)))),
+          h("span", null, "owner: ", owner(alert)))),
       h("div", { class: "tools" },
         h("a", { class: "button small", href: link("map", [alert.app]) }, icon("map"), h("span", null, "Map")),
         h("a", { class: "button small", href: link("traces", [], { app: alert.app, errors: "1" }) }, icon("traces"), h("span", null, "Traces")),
@@ -104,7 +104,7 @@ function card(alert) {
 function past(list) {
   const some = everything ? list : list.slice(0, FIRST);
   return h("section", { class: "card flush", key: "past" }, h("h2", null, "Over"), h("table", { class: "table past" },
-    h("thead", null, h("tr", null, [["Cause", "name"], ["Severity", "severity"], ["Told", "told"], ["Suffered", "hurt"], ["Lasted", "num"], ["Ended", "num"]].map(([text, kind]) => h("th", { key: text, scope: "col", class: kind }, text)))),
+    h("thead", null, h("tr", null, [["Cause", "name"], ["Severity", "severity"], ["Owner", "told"], ["Suffered", "hurt"], ["Lasted", "num"], ["Ended", "num"]].map(([text, kind]) => h("th", { key: text, scope: "col", class: kind }, text)))),
     h("tbody", null, some.map((one) => h("tr", { key: one.id, class: `row ${chosen === one.id ? "chosen" : ""}`, data: { row: one.id }, onclick: (event) => { if (!event.target.closest("a") && !String(getSelection())) open(one.id); } },
       h("td", { class: "name" }, swatch(one.app), h("a", { href: link("alerts", [one.id]) }, h("strong", null, nameOf(one)))),
       h("td", { class: "severity" }, one.severity), h("td", { class: "told", title: one.owner || null }, whom(one.owner)),
