@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from skerry.app.app import App
 
 from .collector import Collector
+from .endpoints import endpoints
 from .finding import finding
 from .intake import intake
 from .looking import looking
@@ -25,6 +26,7 @@ app.include(intake)
 app.include(zipkin_api)
 app.include(finding)
 app.include(looking)
+app.include(endpoints)
 app.include(troubles)
 
 

@@ -23,10 +23,22 @@ from .names import Names
 from .query import Query
 from .reader import Reader
 from .search import search
+from .series import Series, Steps, Trend, Wanted, series, steps, trends
 from .settings import StoreSettings
+from .snapshot import Pieces, Snapshot
 from .summary import EDGE, LINK, MINUTE, OPERATION
 from .terms import wanted
-from .totals import DependencyLink, Edge, Minute, Operation, edges, links, operations
+from .totals import (
+    DependencyLink,
+    Edge,
+    Key,
+    Minute,
+    Operation,
+    edges,
+    links,
+    operations,
+    together,
+)
 from .traces import Traces
 
 log = logging.getLogger("skerry.observe")
@@ -71,7 +83,7 @@ class Store:
         traces = Traces(self._file, self.settings)
         counting = Counting(traces, self.settings.settle)
         counting.resume(traces.replay())
-        self._traces, self._counting = traces, counting
+        self._traces, self._counting, self._pieces = traces, counting, Pieces()
 
     # -- in, by one thread -------------------------------------------------------------------
 
@@ -127,16 +139,22 @@ class Store:
         return True
 
     def expire(self) -> None:
-        """Drop the oldest segments while there is too much, and whatever is too old."""
+        """Drop the oldest segments while there is too much, and whatever is too old.
+
+        Where there is too much, what is notable is kept (see ``notable``).
+        """
         settings, traces = self.settings, self._traces
         oldest = time.time() - settings.age
         while traces.segments:
             segment = traces.segments[0]
             if traces.size <= settings.size and segment.head.sealed >= oldest:
                 break
-            self.counts.expired += segment.head.spans
+            kept = 0
             with self._transaction():
+                if segment.head.sealed >= oldest + settings.age / 2:  # not for ever
+                    kept = traces.take_along(segment)
                 traces.drop(segment)
+            self.counts.expired += segment.head.spans - kept
         with traces.lock, self._transaction() as write:
             self._counting.totals.forget(write, int(oldest * 1e6) // MINUTE)
 
@@ -276,8 +294,47 @@ class Store:
         """Who called whom in the minutes between two times, in seconds since 1970."""
         return edges(self._between(since * 1e6, until * 1e6, EDGE), until - since)
 
+    def series(
+        self, since: float, until: float, service: str, name: str = "", kind: str = ""
+    ) -> Series:
+        """What an operation did over time, or those of a service together; see ``Series``."""
+        of = steps(since, until)
+        asked = Wanted(service.lower(), name.lower(), kind)
+        with self._totals(of.first, of.last, OPERATION) as totals:
+            points = series(totals.some(of.first, of.last, asked), of)
+        return Series(
+            service=service,
+            name=name,
+            kind=kind,
+            since=of.since,
+            until=until,
+            step=of.seconds,
+            partial=of.covered(of.count - 1) < of.seconds,
+            points=points,
+        )
+
+    def trends(self, of: Steps, asked: Wanted) -> dict[Key, Trend]:
+        """What operations did in a window: in all, and in each of its steps."""
+        with self._totals(of.first, of.last, OPERATION) as totals:
+            if asked.service:
+                return trends(totals.some(of.first, of.last, asked), of)
+            found = trends(self._pieces.each(totals, of.first, of.last, of.length), of)
+            return {key: trend for key, trend in found.items() if asked(key)}
+
     def _between(self, first: float, last: float, kind: str) -> Minute:
-        with self._traces.lock, self._file.reading() as connection:
-            return self._counting.totals.between(
-                connection, int(first) // MINUTE, int(last) // MINUTE, kind
-            )
+        begin, end = int(first) // MINUTE, int(last) // MINUTE
+        with self._totals(begin, end, kind) as totals:
+            return together(totals.minutes(begin, end))
+
+    @contextmanager
+    def _totals(self, first: int, last: int, kind: str) -> Iterator[Snapshot]:
+        with self._file.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                with self._traces.lock:
+                    connection.execute("SELECT id FROM total LIMIT 1").fetchone()  # from now on
+                    held = self._counting.totals.held(first, last, kind)
+                yield Snapshot(connection, held, kind)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")

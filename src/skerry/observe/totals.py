@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -36,7 +36,7 @@ class Total(Struct, array_like=True):
 
     Attributes:
         counts, units: their durations, as a ``Histogram`` has them.
-        slowest: the slowest of them, and the slowest that failed.
+        slowest: the three slowest of them, and the slowest that failed where that is none of those.
     """
 
     count: int = 0
@@ -61,18 +61,29 @@ class Total(Struct, array_like=True):
         slowest = self.slowest
         if sign < 0:
             self.slowest = [one for one in slowest if one.trace_id != sample.trace_id]
-        elif len(slowest) < _SLOWEST or sample.units > slowest[-1].units:
+        elif self._stands_out(sample):
             slow = Slow(sample.units, sample.trace_id, sample.error)
             others = [one for one in slowest if one.trace_id != slow.trace_id or one > slow]
-            self.slowest = sorted((slow, *others), reverse=True)[:_SLOWEST]
+            self.slowest = _outstanding([slow, *others])
+
+    def _stands_out(self, sample: Sample) -> bool:
+        slowest = self.slowest
+        if len(slowest) < _SLOWEST or sample.units > slowest[_SLOWEST - 1].units:
+            return True
+        return sample.error and all(one.units < sample.units for one in slowest if one.error)
 
     def merge(self, other: Total) -> None:
         self.count += other.count
         self.errors += other.errors
         self.units += other.units
+        counts, known = self.counts, self.counts.get
         for bucket, count in other.counts.items():
-            self.counts[bucket] = self.counts.get(bucket, 0) + count
-        self.slowest = sorted((*self.slowest, *other.slowest), reverse=True)[:_SLOWEST]
+            counts[bucket] = known(bucket, 0) + count
+        self.slowest = _outstanding([*self.slowest, *other.slowest])
+
+    def copy(self) -> Total:
+        """One that goes on by itself."""
+        return Total(self.count, self.errors, self.units, dict(self.counts), self.slowest)
 
     @property
     def durations(self) -> Histogram:
@@ -81,11 +92,33 @@ class Total(Struct, array_like=True):
         return found
 
 
+def _outstanding(some: list[Slow]) -> list[Slow]:
+    some.sort(reverse=True)
+    found = some[:_SLOWEST]
+    if not any(one.error for one in found):
+        found += [one for one in some[_SLOWEST:] if one.error][:1]
+    return found
+
+
 Key = tuple[str, ...]
 Minute = dict[Key, Total]
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[Key, Total]]).decode
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(list[tuple[Key, Total]]).decode
+
+
+class Held(NamedTuple):
+    """What is in memory at one moment.
+
+    Attributes:
+        minutes: copies of those that the file may not have, or not as they are now.
+        latest: which of all changes was the last of a minute, where there was one since the start.
+        changes: how many there were by then.
+    """
+
+    minutes: dict[int, Minute]
+    latest: dict[int, int]
+    changes: int
 
 
 class Totals:
@@ -99,14 +132,18 @@ class Totals:
         self._most = most
         self._minutes: dict[int, Minute] = {}
         self._changed: set[int] = set()
+        self._changes = 0
+        self._latest: dict[int, int] = {}  # of each minute, which of all changes was its last
 
     def add(self, connection: sqlite3.Connection, samples: Iterable[Sample], sign: int = 1) -> None:
         """Put samples to their minutes, or take them off with a ``sign`` of -1."""
+        self._changes += 1
         for sample in samples:
             minute = self._minutes.get(sample.minute)
             if minute is None:
                 minute = self._minutes[sample.minute] = read(connection, sample.minute)
             self._changed.add(sample.minute)
+            self._latest[sample.minute] = self._changes
             key = sample.key
             total = minute.get(key)
             if total is None:
@@ -129,7 +166,7 @@ class Totals:
                 rows[key[0]].append((key, total))
             connection.executemany(
                 "REPLACE INTO total VALUES (?, ?)",
-                ((_row(number, kind), _encode(some)) for kind, some in rows.items()),
+                ((row(number, kind), encode(some)) for kind, some in rows.items()),
             )
 
     def written(self) -> None:
@@ -143,42 +180,46 @@ class Totals:
         for number in [number for number in self._minutes if number < minute]:
             del self._minutes[number]
             self._changed.discard(number)
-        connection.execute("DELETE FROM total WHERE id < ?", (_row(minute, _KINDS[0]),))
+        for number in [number for number in self._latest if number < minute]:
+            del self._latest[number]
+        connection.execute("DELETE FROM total WHERE id < ?", (row(minute, _KINDS[0]),))
 
-    def between(self, connection: sqlite3.Connection, first: int, last: int, kind: str) -> Minute:
-        """The totals of one kind in some minutes, together; ``last`` is included."""
-        found: Minute = {}
-        held = self._minutes
-        rows = connection.execute(
-            "SELECT id, data FROM total WHERE id BETWEEN ? AND ? AND id & 3 = ?",
-            (_row(first, kind), _row(last, kind), _KINDS.index(kind)),
-        )
-        for id, data in rows:
-            if id >> 2 not in held:
-                _collect(found, _decode(data), kind)
-        for number, minute in held.items():
-            if first <= number <= last:
-                _collect(found, list(minute.items()), kind)
-        return found
+    def held(self, first: int, last: int, kind: str) -> Held:
+        """What is in memory of some minutes; ``last`` is included."""
+        minutes = {
+            number: {key: total.copy() for key, total in minute.items() if key[0] == kind}
+            for number, minute in self._minutes.items()
+            if first <= number <= last
+        }
+        latest = {number: one for number, one in self._latest.items() if first <= number <= last}
+        return Held(minutes, latest, self._changes)
 
 
 def read(connection: sqlite3.Connection, minute: int) -> Minute:
     """A minute out of the file; empty where it is not in there."""
     rows = connection.execute(
         "SELECT data FROM total WHERE id BETWEEN ? AND ?",
-        (_row(minute, _KINDS[0]), _row(minute, _KINDS[-1])),
+        (row(minute, _KINDS[0]), row(minute, _KINDS[-1])),
     )
-    return {key: total for (data,) in rows for key, total in _decode(data)}
+    return {key: total for (data,) in rows for key, total in decode(data)}
 
 
-def _row(minute: int, kind: str) -> int:
+def row(minute: int, kind: str) -> int:
+    """The id of the row that holds a minute's totals of one kind."""
     return minute << 2 | _KINDS.index(kind)
 
 
-def _collect(into: Minute, rows: Iterable[tuple[Key, Total]], kind: str) -> None:
-    for key, total in rows:
-        if key[0] == kind:
-            into.setdefault(key, Total()).merge(total)
+def together(minutes: Iterable[Iterable[tuple[Key, Total]]]) -> Minute:
+    """The totals of several minutes as if they were one. The totals given may be used for it."""
+    found: Minute = {}
+    for minute in minutes:
+        for key, total in minute:
+            known = found.get(key)
+            if known is None:
+                found[key] = total
+            else:
+                known.merge(total)
+    return found
 
 
 # -- as they are asked for -----------------------------------------------------------------------
@@ -192,13 +233,12 @@ class Exemplar(Struct, frozen=True):
     error: bool
 
 
-class Rates(Struct, frozen=True, kw_only=True):
+class Figures(Struct, frozen=True, kw_only=True):
     """How often, how well, how fast. Durations are in seconds; None where nobody said.
 
     Attributes:
         rate: calls in a second, over the time that was asked for.
-        histogram: see ``skerry.telemetry.histogram.Histogram.document``.
-        slowest: traces of the slowest calls, slowest first.
+        slowest: traces of the slowest calls, slowest first, and of the slowest that failed.
     """
 
     count: int
@@ -208,8 +248,17 @@ class Rates(Struct, frozen=True, kw_only=True):
     p50: float | None
     p95: float | None
     p99: float | None
-    histogram: dict[str, int | dict[str, int]]
     slowest: list[Exemplar]
+
+
+class Rates(Figures, frozen=True, kw_only=True):
+    """The same with all durations.
+
+    Attributes:
+        histogram: see ``skerry.telemetry.histogram.Histogram.document``.
+    """
+
+    histogram: dict[str, int | dict[str, int]]
 
 
 class Operation(Rates, frozen=True, kw_only=True):
@@ -269,6 +318,11 @@ def links(totals: Minute) -> list[DependencyLink]:
 
 
 def _rates(total: Total, seconds: float) -> dict[str, Any]:
+    return {**figures(total, seconds), "histogram": total.durations.document()}
+
+
+def figures(total: Total, seconds: float) -> dict[str, Any]:
+    """The attributes of ``Figures``, of what was counted in so many seconds."""
     durations = total.durations
     timed = durations.count
     return {
@@ -279,6 +333,9 @@ def _rates(total: Total, seconds: float) -> dict[str, Any]:
         "p50": durations.quantile(0.5),
         "p95": durations.quantile(0.95),
         "p99": durations.quantile(0.99),
-        "histogram": durations.document(),
-        "slowest": [Exemplar(s.trace_id, s.units / UNIT, s.error) for s in total.slowest],
+        "slowest": [exemplar(one) for one in total.slowest],
     }
+
+
+def exemplar(slow: Slow) -> Exemplar:
+    return Exemplar(slow.trace_id, slow.units / UNIT, slow.error)
