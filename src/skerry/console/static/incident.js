@@ -4,7 +4,7 @@ import { h, lazy } from "./dom.js";
 import { clock, count, percent, several, since, age } from "./format.js";
 import { framesView } from "./frames.js";
 import { icon } from "./icons.js";
-import { alertOf, bars, ownerOf, placeOf, settle, tagsOf, titleOf, when, whom } from "./incidents.js";
+import { alertOf, bars, heading, operationLink, ownerOf, placeOf, settle, tagsOf, when, whom } from "./incidents.js";
 import { asMarkdown, asText } from "./incidenttext.js";
 import { docs, trouble } from "./live.js";
 import { amend, go, link, route } from "./router.js";
@@ -47,7 +47,7 @@ function head(one) {
   const over = one.state === "resolved";
   const { state, ...query } = route.query;
   return h("div", { class: "headline", key: "headline" },
-    h("h1", null, h("a", { class: "back", href: link("errors", [], { ...query, state }) }, "Errors"), titleOf(one)), tagsOf(one, true), h("p", null),
+    h("h1", null, h("a", { class: "back", href: link("errors", [], { ...query, state }) }, "Errors"), heading(one)), tagsOf(one, true), h("p", null),
     h("div", { class: "tools" },
       button(over ? "Reopen" : "Resolve", () => void act(), { kind: "primary", title: "r", key: "now" }),
       !over && button("By the next release", () => void act(true), { title: "It is resolved: releases it was seen in may have it still (n)", key: "next" }),
@@ -61,7 +61,7 @@ function lead(one) {
     h("dl", { class: "about" }, [
       ["Born in", h("a", { href: link("map", [one.service]), title: "On the map" }, swatch(one.service), h("strong", null, one.service))],
       place.name && ["Where", [h("b", null, place.name), ` in ${place.file}`]],
-      ["When asked for", h("a", { href: link("endpoints", [one.service, one.operation]), class: "mono" }, one.operation)],
+      ["When asked for", h("a", { href: operationLink(one.service, one.operation), class: "mono" }, one.operation)],
       ["Owner", one.owner ? (one.owner.includes("://") ? whom(one.owner) : h("a", { href: `mailto:${one.owner}` }, one.owner)) : "nobody"], one.team && ["Team", ownerOf(one)],
       one.settled && one.state === "resolved" && ["May have it still", one.settled.join(", ") || "none"],
     ].filter(Boolean).map(([name, value]) => h("div", { key: name }, h("dt", null, name), h("dd", null, value)))));
@@ -98,7 +98,7 @@ function tree(one) {
   return h("section", { class: "card", key: "tree" }, h("h2", null, "Whom it hurts"),
     h("ul", { class: "tree-of" }, all.map(([app, list], i) => h("li", { key: app, class: i ? "victim" : "cause" },
       h("div", { class: "bar-of", style: { "--part": (sum(list) / most).toFixed(4) } }, h("a", { href: link("errors", [], { app }), title: `Everything that hurts ${app}` }, swatch(app), h("strong", null, app)), i === 0 && tag("born here", "bad"), h("span", { class: "grow" }), h("span", { class: "number" }, count(sum(list)))),
-      h("ul", null, (whole ? list : list.slice(0, HURT)).map((each) => h("li", { key: each.operation }, h("a", { href: link("endpoints", [app, each.operation]) }, each.operation), h("span", { class: "number" }, list.length > 1 && percent(each.count, sum(list)))))))),
+      h("ul", null, (whole ? list : list.slice(0, HURT)).map((each) => h("li", { key: each.operation }, h("a", { href: operationLink(app, each.operation) }, each.operation), h("span", { class: "number" }, list.length > 1 && percent(each.count, sum(list)))))))),
     all.length === 1 && h("li", { key: "none", class: "quiet" }, "Nobody else."),
     !whole && all.some(([, list]) => list.length > HURT) && h("li", { key: "more" }, button("All operations", () => { whole = true; update(); }, { kind: "small" }))));
 }
@@ -112,7 +112,7 @@ function history(one) {
   const marks = one.releases.map((name) => ({ at: (one.since[name] - begin) / (end - begin), text: `first seen with ${name}` })).filter((mark) => mark.at >= 0 && one.releases.length > 1);
   const time = (seconds) => clock(seconds * 1000).slice(0, 5);
   return h("section", { class: "card past", key: "past" },
-    h("header", null, h("h2", null, "History"), h("span", { class: "quiet" }, `${several(values.reduce((a, b) => a + b, 0), "failure")}, ${count(Math.max(...values))} at most in ${which === "hour" ? "a minute" : "15 minutes"}`), h("span", { class: "grow" }), tabs(which, { hour: "Hour", day: "Day" }, (name) => amend({ span: name === "hour" ? "" : name }))),
+    h("header", null, h("h2", null, "History"), h("span", { class: "quiet" }, `at most ${count(Math.max(...values))} ${which === "hour" ? "a minute" : "in 15 minutes"}`), h("span", { class: "grow" }), tabs(which, { hour: "Hour", day: "Day" }, (name) => amend({ span: name === "hour" ? "" : name }))),
     lazy("bars", [values.join(), which, Math.floor(end)], () => bars(values, { width: 480, height: 76, marks, label: "Failures over time", each: (i) => time(begin + i * each) })),
     h("div", { class: "axis", "aria-hidden": "true" }, [0, 1, 2, 3, 4].map((i) => h("span", { key: i }, i === 4 ? "now" : time(begin + (i * (end - begin)) / 4)))));
 }

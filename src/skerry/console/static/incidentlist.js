@@ -2,7 +2,7 @@
 
 import { h, lazy } from "./dom.js";
 import { count, several, since } from "./format.js";
-import { alertOf, lastHour, ownerOf, placeOf, roughly, settle, tagsOf, titleOf } from "./incidents.js";
+import { alertOf, heading, lastHour, ownerOf, placeOf, roughly, settle, tagsOf, titleOf } from "./incidents.js";
 import { docs, trouble } from "./live.js";
 import { amend, go, link, route } from "./router.js";
 import { swatch } from "./span.js";
@@ -89,7 +89,7 @@ function line(one) {
   return h("tr", { class: `row ${one.id === chosen ? "chosen" : ""}`, data: { row: one.id }, onclick: (event) => { if (!event.target.closest("a, button, input") && !String(getSelection())) open(one.id); } },
     h("td", { class: "tick" }, h("input", { type: "checkbox", "aria-label": `Choose ${titleOf(one)}`, checked: marked.has(one.id), onchange: () => mark(one.id) })),
     h("td", { class: "what" },
-      h("p", { class: "title" }, h("a", { href: here }, titleOf(one)), place.name && h("span", { class: "place" }, h("b", null, place.name), " in ", place.file), !place.name && one.kind !== "unanswered" && h("span", { class: "place" }, one.operation)),
+      h("p", { class: "title" }, h("a", { href: here, title: titleOf(one) }, heading(one)), place.name && h("span", { class: "place" }, h("b", null, place.name), " in ", place.file), !place.name && one.kind !== "unanswered" && h("span", { class: "place" }, one.operation)),
       h("p", { class: "message", title: one.message }, one.message || (one.kind === "unanswered" ? one.operation : "")),
       h("p", { class: "facts-of" }, h("span", { class: "born" }, swatch(one.service), one.service), tagsOf(one), ownerOf(one), one.releases.length > 0 && h("span", { class: "release", title: `Seen with ${one.releases.join(", ")}` }, one.releases[one.releases.length - 1]))),
     h("td", { class: "hour" }, lastHour(one)),

@@ -12,6 +12,15 @@ const NEW = 3600; // seconds for which an incident is new
 /** What it is, in a word or two. */
 export const titleOf = (one) => (one.kind === "unanswered" ? `${one.service} does not answer` : one.type);
 
+/** The same, with the module of an exception less in sight than its name. */
+export function heading(one) {
+  const at = one.kind === "unanswered" ? -1 : one.type.lastIndexOf(".");
+  return at < 0 ? titleOf(one) : [h("span", { class: "module" }, one.type.slice(0, at + 1)), one.type.slice(at + 1)];
+}
+
+/** Where an operation of an app is looked at. */
+export const operationLink = (app, operation) => (app === "journeys" ? link("journeys", [operation]) : link("endpoints", [app, operation]));
+
 /** Function and place of the app's own code where it happened. */
 export function placeOf(one) {
   const [file, ...name] = one.where.split(" ");

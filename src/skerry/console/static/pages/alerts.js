@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { age, count, ms, several } from "../format.js";
 import { icon } from "../icons.js";
-import { lastHour, placeOf, titleOf, whom } from "../incidents.js";
+import { heading, lastHour, operationLink, placeOf, whom } from "../incidents.js";
 import { rowKeys } from "../keys.js";
 import { docs, trouble } from "../live.js";
 import { amend, go, link, route } from "../router.js";
@@ -48,7 +48,7 @@ function broken(one, goesOn) {
   const now = standing(one);
   const left = now ? Math.max(-1, Math.min(1, now.left)) : 0;
   return h("li", { key: `${one.app} ${one.endpoint} ${one.measure}`, class: "promise" },
-    h("span", { class: "of" }, one.endpoint ? h("a", { href: link("endpoints", [one.app, one.endpoint]), class: "mono" }, one.endpoint) : h("span", null, "as a whole"), h("small", null, promise(now, one))),
+    h("span", { class: "of" }, one.endpoint ? h("a", { href: operationLink(one.app, one.endpoint), class: "mono" }, one.endpoint) : h("span", null, "as a whole"), h("small", null, promise(now, one))),
     now && goesOn && burn(now),
     now && h("span", { class: `left ${now.left < 0 ? "bad" : ""}`, title: `${count(now.bad)} of ${count(now.total)} were not, in thirty days` },
       h("i", { style: { "--part": Math.max(0, left).toFixed(3) } }), now.left < 0 ? "overdrawn" : `${Math.round(100 * now.left)} % left`));
@@ -70,7 +70,7 @@ function victims(alert) {
 function incident(known) {
   const place = placeOf(known);
   return h("li", { key: known.id }, h("a", { href: link("errors", [known.id]) },
-    h("span", { class: "named" }, h("strong", null, titleOf(known)), known.state !== "open" && tag(known.state, known.state === "regressed" ? "bad" : "good"),
+    h("span", { class: "named" }, h("strong", null, heading(known)), known.state !== "open" && tag(known.state, known.state === "regressed" ? "bad" : "good"),
       h("small", { title: known.message }, place.name ? `${place.name} in ${place.file}` : known.operation, known.message && `: ${known.message}`)),
     h("span", { class: "hour" }, lastHour(known)), h("span", { class: "number" }, count(known.count))));
 }
