@@ -26,8 +26,8 @@ from .observe import APP, environment
 
 _EVERY = 5.0  # seconds between two looks
 _WARM_UP = 0.3  # of the time: caches fill, and the store reaches its limit
-FLAT = 1.0
-"""MiB that it may grow in a minute."""
+FLAT = 2.0
+"""MiB that it may grow in a minute: caches of names, which have an end, fill for longer."""
 
 
 def main(words: Sequence[str]) -> int:

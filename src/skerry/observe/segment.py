@@ -180,6 +180,17 @@ class Slices:
             found.update(self._traces[start:end].tolist())
         return found
 
+    def highest(self, count: int) -> list[int]:
+        """The traces with so many of the highest values of each service, the highest first."""
+        found: list[tuple[int, int]] = []
+        for number in self._services:
+            start = bisect_left(self._all, number << 48)
+            end = bisect_right(self._all, number << 48 | 0xFFFF_FFFF_FFFF, start)
+            for posting in self._all[max(start, end - count) : end]:
+                found.append((posting >> 16 & 0xFFFF_FFFF, posting & 0xFFFF))
+        found.sort(reverse=True)
+        return list(dict.fromkeys(trace for _, trace in found))
+
     def _bounds(self, low: int, high: int, service: int | None) -> Iterator[tuple[int, int]]:
         if service is None and (low, high) == (0, 0xFFFFFFFF):
             yield 0, len(self._all)

@@ -19,6 +19,7 @@ from .file import File
 from .memory import Entry, Memory, by_trace, tell
 from .model import Span, Trace, unpack
 from .names import Names
+from .notable import notable
 from .reader import Reader
 from .segment import MOST_TRACES, Sealed, Segment, seal
 from .settings import StoreSettings
@@ -170,6 +171,26 @@ class Traces:
             self._bloom.update(segment.lows)
             if self._bloom.count > self._bloom.capacity:
                 self._remember()
+
+    def take_along(self, segment: Segment) -> int:
+        """Take what is notable of a segment that is to be dropped into memory, and put it into
+        the log, in the transaction under way; how many spans."""
+        reader = Reader(self.file.write)
+        taken: list[Entry] = []
+        with self.lock:
+            for number in notable(segment, reader):
+                low = segment.lows[number]
+                if low in self.memory.entries:
+                    continue
+                entry = self.memory.entries[low] = Entry(low)
+                for part in reader.parts(segment, number):
+                    self.memory.put_back(low, part)
+                entry.dropped = segment.head.dropped.get(low, 0)
+                entry.summed = len(entry.parts)  # the totals have it
+                taken.append(entry)
+        parts = [(entry.low, part) for entry in taken for part in entry.parts]
+        self.log(parts, {entry.low: entry.summed for entry in taken})
+        return sum(entry.count for entry in taken)
 
     def drop(self, segment: Segment) -> None:
         """Delete a segment, in the transaction under way."""
