@@ -76,6 +76,7 @@ LINES = {
     "errors resolve": "errors resolve 1",
     "errors reopen": "errors reopen 1",
     "map": "map",
+    "endpoints": "endpoints",
     "objectives": "objectives",
     "alerts": "alerts",
     "bus ls": "bus ls",

@@ -18,6 +18,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "errors show": ("skerry errors show f4b8ad",),
     "errors resolve": ("skerry errors resolve f4b8ad --next-release",),
     "errors reopen": ("skerry errors reopen f4b8ad",),
+    "endpoints": (
+        "skerry endpoints",
+        "skerry endpoints quotes --since 15m",
+        "skerry endpoints quotes --series --json",
+    ),
     "objectives": ("skerry objectives", "skerry objectives --json"),
     "alerts": ("skerry alerts", "skerry alerts --all"),
     "map": ("skerry map", "skerry map --since 1h --json"),

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from .collected import ask, collector
-from .output import Failed, age, duration, echo_json, fail, note, paint, table
+from .output import Failed, age, duration, echo_json, fail, note, often, paint, table
 from .place import control, fleet_file
 from .traces import seconds_of
 
@@ -94,7 +94,7 @@ def _row(edge: dict[str, Any]) -> list[str]:
         edge["callee"],
         "events" if edge["messaging"] else "calls",
         str(edge["count"]),
-        _often(edge["rate"]) if edge["observed"] else "",
+        often(edge["rate"]) if edge["observed"] else "",
         f"{edge['errors'] / edge['count']:.1%}" if edge["errors"] else "",
         *("" if value is None else duration(value) for value in quantiles),
         _declared(edge),
@@ -106,13 +106,6 @@ def _declared(edge: dict[str, Any]) -> str:
     if not edge["observed"]:
         return "yes, not seen"
     return {True: "yes", False: "no", None: ""}[edge["declared"]]
-
-
-def _often(rate: float) -> str:
-    for unit, size in (("s", 1), ("min", 60)):
-        if rate * size >= 0.095:
-            return f"{rate * size:.3g}/{unit}"
-    return f"{rate * 3600:.2g}/h"
 
 
 def _named(id: str) -> str:

@@ -155,6 +155,14 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g}s"
 
 
+def often(rate: float) -> str:
+    """``12/s``, ``3.5/min``, ``2/h``, of so many in a second."""
+    for unit, size in (("s", 1), ("min", 60)):
+        if rate * size >= 0.095:
+            return f"{rate * size:.3g}/{unit}"
+    return f"{rate * 3600:.2g}/h"
+
+
 def age(seconds: float) -> str:
     """``5s``, ``12m``, ``3h``, ``2d``."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):

@@ -103,6 +103,19 @@ OBSERVE: dict[str, Verb] = {
     "errors reopen": Verb(
         "errors:reopen", "say that one is not over", (_INCIDENT, JSON, _COLLECTOR, FILE)
     ),
+    "endpoints": Verb(
+        "endpoints:ls",
+        "show how often, how well and how fast each endpoint and event handler answers",
+        (
+            option("app", metavar="APP", nargs="?", default="", help="of this one; else of all"),
+            option("--name", metavar="NAME", default="", help='only "POST /payments"'),
+            option("--since", metavar="TIME", default="1h", help="in the last 15m, 1h or 24h (1h)"),
+            switch("--series", help="with --json: of one app what charts show over time"),
+            JSON,
+            _COLLECTOR,
+            FILE,
+        ),
+    ),
     "objectives": Verb(
         "promises:objectives",
         "show what apps have promised, and what is left of their budgets",

@@ -14,7 +14,7 @@ from skerry.app.app import App
 from skerry.core.errors import BadRequest, NotFound
 from skerry.core.wire import Headers, Request, Response, Stream
 
-from . import apps, journeys, letters, traces, troubles, trying
+from . import apps, endpoints, journeys, letters, traces, troubles, trying
 from . import map as mapping
 from .desk import Desk
 from .files import answer_file, pages_in
@@ -29,6 +29,7 @@ app.include(traces.traces)
 app.include(mapping.mapped)
 app.include(journeys.journeys)
 app.include(troubles.troubles)
+app.include(endpoints.endpoints)
 app.middleware(Guard)
 
 
@@ -41,6 +42,7 @@ async def desk(jobs: Jobs) -> AsyncIterator[Desk]:
     traces.offer(made)
     mapping.offer(made)
     troubles.offer(made)
+    endpoints.offer(made)
     try:
         yield made
     finally:
