@@ -168,3 +168,22 @@ def test_they_go_on_after_a_restart() -> None:
     assert after.evaluate({}, {}, 111.0 + QUIET) == []
     (news,) = after.evaluate({}, {}, 111.0 + 2 * QUIET)
     assert (news.app, news.state) == ("ledger", "resolved")
+
+
+def test_of_two_that_break_at_once_each_owner_hears() -> None:
+    found = alerts()
+    blame = {Victim("portal", "post /pay"): {"ledger": 40, "schools": 20, "mail": 9}}
+    found.evaluate(burning("portal"), blame, 100.0)
+    assert only(found).app == "ledger"  # that of the others may yet be corrected
+    (news,) = found.evaluate(burning("portal"), blame, 104.0)
+    assert (news.app, news.causes, news.victims) == ("schools", [], [broken("portal")])
+    assert found.evaluate(burning("portal"), blame, 105.0) == []
+
+
+def test_who_was_blamed_too_soon_is_not_told() -> None:
+    found = alerts()
+    soon = {Victim("portal", "post /pay"): {"ledger": 40, "payments": 20}}
+    found.evaluate(burning("portal"), soon, 100.0)
+    found.evaluate(burning("portal"), STORM, 103.0)
+    found.evaluate(burning("portal"), soon, 104.5)
+    assert only(found).app == "ledger"

@@ -21,7 +21,11 @@ QUIET = 30.0
 
 
 PATIENCE = 4.0
-"""Seconds until a promise that is broken for nobody's known sake is broken for its own."""
+"""Seconds until a promise that is broken for nobody's known sake is broken for its own; and until
+it is broken for the sake of another besides the one that is most to blame."""
+
+SHARE, MANY = 0.25, 10
+"""Of the failures of a promise, and how many of them, for which another is to blame as well."""
 
 
 class Broken(Struct, frozen=True, order=True):
@@ -68,6 +72,7 @@ class Alert(Struct):
 Blame = Mapping[Victim, Mapping[str, int]]
 Callees = Callable[[str], Iterable[str]]
 _Part = tuple[str, str]  # an app, and an operation of it or nothing for all of it
+_Found = dict[_Part, tuple[Severity, set[Broken], set[Broken]]]  # with causes and victims
 
 _KEPT = 200  # alerts that are over
 
@@ -98,6 +103,7 @@ class Alerts:
         self._over: list[Alert] = []
         self._unexplained: dict[Broken, float] = {}
         self._culprits: dict[Broken, str] = {}
+        self._others: dict[tuple[Broken, str], float] = {}
 
     def all(self) -> list[Alert]:
         """Those that go on, and then those that are over, newest first."""
@@ -164,19 +170,22 @@ class Alerts:
 
     def _by_culprit(
         self, burning: Mapping[str, list[tuple[Indicator, Severity]]], blame: Blame, now: float
-    ) -> dict[_Part, tuple[Severity, set[Broken], set[Broken]]]:
-        found: dict[_Part, tuple[Severity, set[Broken], set[Broken]]] = {}
+    ) -> _Found:
+        found: _Found = {}
         slow = {
             app for app, all_ in burning.items() if any(i.measure == "latency" for i, _ in all_)
         }
         unexplained, self._unexplained = self._unexplained, {}
         culprits, self._culprits = self._culprits, {}
+        others, self._others = self._others, {}
         for app, indicators in burning.items():
             for indicator, severity in indicators:
                 broken = Broken(app, indicator.objective.endpoint, indicator.measure)
+                counts: dict[str, int] = {}
                 if indicator.measure == "availability":
+                    counts = _blamed(indicator, blame)
                     # Where nothing has failed of late it burns for what was before.
-                    culprit = _culprit(indicator, blame) or culprits.get(broken, "")
+                    culprit = max(counts, key=_most(counts), default=culprits.get(broken, ""))
                 else:
                     culprit = self._slowest(app, slow)
                 if not culprit:  # traces have not settled: whoever is told now may be a victim
@@ -185,13 +194,33 @@ class Alerts:
                         continue
                     culprit = app
                 self._culprits[broken] = culprit
-                own = culprit == app
-                apart = own and self._apart(app, broken.endpoint)
-                part = (culprit, broken.endpoint if apart else "")
-                worst, causes, victims = found.get(part, (severity, set(), set()))
-                (causes if own else victims).add(broken)
-                found[part] = ("page" if "page" in (worst, severity) else worst, causes, victims)
+                for one in (culprit, *self._besides(broken, counts, culprit, others, now)):
+                    self._blame(found, one, broken, severity)
         return found
+
+    def _besides(
+        self,
+        broken: Broken,
+        counts: Mapping[str, int],
+        culprit: str,
+        before: Mapping[tuple[Broken, str], float],
+        now: float,
+    ) -> Iterable[str]:
+        """Who else is to blame: two apps may break at once, and each has an owner."""
+        least = max(MANY, SHARE * sum(counts.values()))
+        for other, count in counts.items():
+            if other != culprit and count >= least:
+                first = self._others[broken, other] = before.get((broken, other), now)
+                if now - first >= PATIENCE:  # what is blamed too soon is corrected by then
+                    yield other
+
+    def _blame(self, found: _Found, culprit: str, broken: Broken, severity: Severity) -> None:
+        own = culprit == broken.app
+        apart = own and self._apart(broken.app, broken.endpoint)
+        part = (culprit, broken.endpoint if apart else "")
+        worst, causes, victims = found.get(part, (severity, set(), set()))
+        (causes if own else victims).add(broken)
+        found[part] = ("page" if "page" in (worst, severity) else worst, causes, victims)
 
     def _slowest(self, app: str, slow: set[str]) -> str:
         """Down the calls of an app, as far as it is slow: whoever is slow of itself."""
@@ -204,13 +233,15 @@ class Alerts:
             seen.add(app)
 
 
-def _culprit(indicator: Indicator, blame: Blame) -> str:
-    """For whose sake most of an indicator's requests fail; empty while that is not known."""
+def _blamed(indicator: Indicator, blame: Blame) -> dict[str, int]:
+    """For whose sake an indicator's requests fail, and how many; nobody while that is not known."""
     counts: dict[str, int] = {}
     for victim, culprits in blame.items():
         if victim.service == indicator.app.lower() and indicator.covers(victim.operation):
             for culprit, count in culprits.items():
                 counts[culprit] = counts.get(culprit, 0) + count
-    if not counts:
-        return ""
-    return max(counts, key=lambda culprit: (counts[culprit], culprit))
+    return counts
+
+
+def _most(counts: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:
+    return lambda culprit: (counts[culprit], culprit)
