@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from skerry.cli.errors import sparkline
+from skerry.cli.output import sparkline
 from skerry.cli.waterfall import lines, rows
 from skerry.observe.model import CLIENT, SERVER, Endpoint, Span
 

@@ -6,8 +6,7 @@ import time
 from typing import Any
 
 from .collected import ask, collector
-from .errors import sparkline
-from .output import duration, echo_json, fail, note, often, table
+from .output import duration, echo_json, fail, note, often, sparkline, table
 from .traces import seconds_of
 
 _LONGEST = 86_400.0

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .collected import ask, collector
-from .output import age, echo_json, note, paint, several, table
+from .output import age, echo_json, note, paint, several, sparkline, table
 
-_BARS = " ▁▂▃▄▅▆▇█"
 _STACK_LINES = 40
 
 
@@ -129,16 +128,6 @@ def what(row: dict[str, Any]) -> str:
         return "does not answer" + (f" ({row['type']})" if row["type"] else "")
     where = f" in {row['where']}" if row["where"] else f" in {row['operation']}"
     return f"{row['type']}{where}"
-
-
-def sparkline(counts: list[int], width: int) -> str:
-    """Counts as ``width`` bars of text, the highest of them full."""
-    size = -(-len(counts) // width)
-    sums = [sum(counts[i : i + size]) for i in range(0, len(counts), size)]
-    most = max(sums, default=0)
-    if not most:
-        return " " * len(sums)
-    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in sums)
 
 
 def _asked(one: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "dim": 2}
 COLOURED_IN_TURN = ("cyan", "yellow", "green", "magenta", "blue")
 
+_BARS = " ▁▂▃▄▅▆▇█"
 _GAP = 2
 _NARROWEST = 20
 _USUAL = 80  # columns of a terminal that does not say
@@ -169,3 +170,13 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(0, int(seconds))}s"
+
+
+def sparkline(counts: list[int], width: int) -> str:
+    """Counts as ``width`` bars of text, the highest of them full."""
+    size = -(-len(counts) // width)
+    sums = [sum(counts[i : i + size]) for i in range(0, len(counts), size)]
+    most = max(sums, default=0)
+    if not most:
+        return " " * len(sums)
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in sums)
