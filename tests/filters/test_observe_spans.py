@@ -7,6 +7,7 @@ import importlib
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from skerry.core.wire import Headers, Request, Response, Stream
 from skerry.filters.budget import BudgetSettings, RetryBudget
 from skerry.filters.observe import Observe
 from skerry.filters.retry import Retrier, RetrySettings
+from skerry.telemetry import spans
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.spans import Span, resends
 
@@ -239,3 +241,93 @@ def test_the_provider_can_be_chosen_by_its_name() -> None:
     module, _, name = group["skerry"].partition(":")
     provider = getattr(importlib.import_module(module), name)()
     assert provider.get_tracer("x").start_span("y") is not None
+
+
+def exemplars(metrics: Metrics) -> list[tuple[str, str]]:
+    """Trace and span of what stands for the calls of a kind."""
+    return [
+        (one.trace_id, one.span_id)
+        for series in metrics
+        for histogram in series.histograms
+        for one in histogram.exemplars()
+    ]
+
+
+def ids(span: Span) -> tuple[str, str]:
+    return f"{span.trace_id:032x}", f"{span.span_id:016x}"
+
+
+async def test_what_is_counted_can_be_looked_up(metrics: Metrics) -> None:
+    async def streamed(request: Request) -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"some"
+
+        return Response(200, Headers(), Stream(body()))
+
+    async def bad(request: Request) -> Response:
+        raise ConnectError
+
+    await server(metrics)(Request("POST", "/payments"), good)
+    assert exemplars(metrics) == [ids(taken(metrics)[0])]
+    other = Metrics()
+    other.tracer.on = True
+    response = await server(other)(Request("POST", "/payments"), streamed)
+    assert exemplars(other) == []
+    assert isinstance(response.body, Stream)
+    assert [piece async for piece in response.body] == [b"some"]
+    assert exemplars(other) == [ids(taken(other)[0])]
+    failing = Metrics()
+    failing.tracer.on = True
+    with pytest.raises(ConnectError):
+        await server(failing)(Request("POST", "/payments"), bad)
+    assert exemplars(failing) == [ids(taken(failing)[0])]
+
+
+async def test_what_nobody_records_is_no_exemplar(metrics: Metrics) -> None:
+    metrics.tracer.on = False
+    await server(metrics)(Request("POST", "/payments"), good)
+    assert exemplars(metrics) == []
+
+
+@pytest.mark.parametrize("low", [2, 3])
+async def test_of_traces_that_are_not_sent_there_is_no_exemplar(low: int) -> None:
+    async def streamed(request: Request) -> Response:
+        return Response(200, Headers(), Stream(nothing()))
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    attach(Context(Trace((7 << 64) + low, 9)))
+    for service in (good, streamed):
+        metrics = Metrics()
+        metrics.tracer.on, metrics.tracer.below = True, 3
+        response = await server(metrics)(Request("POST", "/payments"), service)
+        if isinstance(response.body, Stream):
+            await response.body.aclose()
+        assert len(exemplars(metrics)) == (low == 2)
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+async def test_what_somebody_elses_sdk_does_not_record_is_no_exemplar(
+    sampled: bool, metrics: Metrics
+) -> None:
+    api = pytest.importorskip("opentelemetry.trace", reason="pip install opentelemetry-api")
+
+    class Theirs:
+        """A recorder that makes spans of somebody else's."""
+
+        def begin(self, tracer: Any, *names: Any) -> tuple[Span, Any]:
+            span, _ = tracer.start(*names, None)
+            context = api.SpanContext(1, 2, False, api.TraceFlags(int(sampled)))
+            span.twin = api.NonRecordingSpan(context)
+            return span, lambda: None
+
+        def end(self, span: Span) -> None:
+            pass
+
+    spans.use(Theirs())
+    try:
+        await server(metrics)(Request("POST", "/payments"), good)
+    finally:
+        spans.use(None)
+    assert len(exemplars(metrics)) == sampled

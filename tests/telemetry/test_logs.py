@@ -42,7 +42,9 @@ def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     level, of_servers = root.level, servers.level
     for name in (logs.FORMAT, logs.LEVEL, "SKERRY_APP", "SKERRY_INSTANCE", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    token = attach(Context())  # other tests may have left one
     yield
+    detach(token)
     root.handlers[:] = [one for one in root.handlers if type(one).__module__.startswith("_pytest")]
     root.setLevel(level)
     servers.setLevel(of_servers)

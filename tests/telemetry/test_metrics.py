@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any, NamedTuple
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -8,8 +9,9 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as prometheus_families
 
+from skerry.core.clock import system
 from skerry.core.errors import ConnectError, NotFound
-from skerry.telemetry.exposition import OPENMETRICS, PROMETHEUS, negotiate
+from skerry.telemetry.exposition import BOUNDS, OPENMETRICS, PROMETHEUS, negotiate
 from skerry.telemetry.metrics import OVERFLOW, Metrics, collect, count, merge, quantile
 from skerry.telemetry.outcome import CANCELLED, ERROR, outcome_of
 
@@ -153,10 +155,16 @@ def test_parsers_of_others_read_the_exposition(openmetrics: bool) -> None:
     retries = families["skerry_retries"]
     assert retries.type == "counter"
     assert retries.documentation == "Attempts\nafter the first."
-    assert [(s.name, s.labels, s.value) for s in retries.samples] == [
-        ("skerry_retries_total", {"app": NASTY}, 7)
-    ]
-    assert [s.value for s in families["skerry_plain"].samples] == [1]
+    total, *created = retries.samples
+    assert (total.name, total.labels, total.value) == ("skerry_retries_total", {"app": NASTY}, 7)
+    assert len(created) == openmetrics
+    assert families["skerry_plain"].samples[0].value == 1
+    for family in families.values():  # Prometheus of old has no such thing
+        made = {sample.value for sample in family.samples if sample.name.endswith("_created")}
+        assert made <= {round(metrics.since, 3)}
+        assert bool(made) == (openmetrics and family.type != "gauge")
+        unit = "seconds" if openmetrics and family.name.endswith("_seconds") else ""
+        assert family.unit == unit
     oldest = families["skerry_oldest_seconds"]
     assert (oldest.type, oldest.documentation) == ("gauge", "How\nold.")
     assert [(s.labels, s.value) for s in oldest.samples] == [({"app": NASTY}, 1.25e-7)]
@@ -182,10 +190,72 @@ def test_nothing_is_an_exposition_too() -> None:
     assert list(openmetrics_families(Metrics().openmetrics())) == []
 
 
+class Sent(NamedTuple):
+    """A span, as far as metrics look at it."""
+
+    trace_id: int
+    span_id: int
+    started: float
+
+
+def test_a_bucket_has_an_exemplar_that_is_in_it() -> None:
+    metrics = Metrics()
+    series = metrics.series("server", "quotes", "get_quote")
+    times = [1e-9, 0.0001, 0.0002, 0.01, 0.0123, 0.015625, 0.5, 1.0, 1.0000001, 31.0, 33.0, 1e6]
+    now = system.now()
+    for number, seconds in enumerate(times, start=1):
+        series.record(seconds, 2, Sent(number, number + 100, now + number))
+    series.record(0.012, 2)  # nobody records it: what was there stays
+    text = metrics.openmetrics()
+    parse: Any = openmetrics_families
+    (family, *_) = parse(text)
+    found = {
+        sample.labels["le"]: sample.exemplar
+        for sample in family.samples
+        if sample.name.endswith("_bucket") and sample.exemplar
+    }
+    below = 0.0
+    for bound in (*map(repr, BOUNDS), "+Inf"):
+        newest = [n for n, t in enumerate(times, 1) if below < t <= float(bound) and t > 1e-8]
+        assert bool(newest) == (bound in found), bound
+        if newest:
+            exemplar = found[bound]
+            ids = {"trace_id": f"{newest[-1]:032x}", "span_id": f"{newest[-1] + 100:016x}"}
+            assert exemplar.labels == ids
+            assert exemplar.value == pytest.approx(times[newest[-1] - 1], abs=1e-9)
+            assert below < exemplar.value <= float(bound)
+            ended = system.wall() - system.now() + now + newest[-1] + exemplar.value
+            assert float(exemplar.timestamp) == pytest.approx(ended, abs=1.0)
+        below = float(bound)
+    assert "# {" not in metrics.prometheus()
+    assert "exemplars" not in json.dumps(metrics.snapshot())  # which goes about every second
+    count = sum(line.count("trace_id") for line in text.splitlines())
+    assert count == len(found) < len(times)
+
+
 def test_scrapers_get_what_they_ask_for() -> None:
-    assert negotiate("application/openmetrics-text;version=1.0.0,text/plain;q=0.5") == (
-        OPENMETRICS,
-        True,
+    prometheus = (
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+        "application/openmetrics-text;version=0.0.1;q=0.4,"
+        "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+        "text/plain;version=0.0.4;q=0.2,/;q=0.1"
     )
-    assert negotiate("text/plain") == (PROMETHEUS, False)
-    assert negotiate("") == (PROMETHEUS, False)
+    for accept in (
+        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+        "Application/OpenMetrics-Text",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        "text/plain, application/openmetrics-text",
+        prometheus,
+    ):
+        assert negotiate(accept) == (OPENMETRICS, True), accept
+    for accept in (
+        "text/plain",
+        "",
+        "*/*",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;q=0.1,text/plain",
+        "application/openmetrics-text;version=2.0.0",
+        "application/openmetrics-text;q=much",
+        ";;,=,q=",
+    ):
+        assert negotiate(accept) == (PROMETHEUS, False), accept

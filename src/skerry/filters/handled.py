@@ -15,7 +15,7 @@ from skerry.core.clock import Clock, system
 from skerry.core.service import Service
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.outcome import CANCELLED, outcome_of
-from skerry.telemetry.spans import Link, Mark, Span
+from skerry.telemetry.spans import Link, Mark, Span, exemplary
 
 _HANDLED = 2  # 2xx: what an answer without an error is counted as
 
@@ -57,7 +57,7 @@ class ObserveHandler:
         finally:
             series.in_flight -= 1
             ended = self._now()
-            series.record(ended - started, outcome)
+            series.record(ended - started, outcome, exemplary(span))
             if span is not None:
                 if outcome == CANCELLED:
                     span.error = "not attempted"

@@ -18,7 +18,7 @@ from skerry.core.wire import Request, Response, Stream
 from skerry.telemetry.metrics import Kind, Metrics, Series
 from skerry.telemetry.outcome import CANCELLED, outcome_of
 from skerry.telemetry.spans import Kind as SpanKind
-from skerry.telemetry.spans import Span, resends
+from skerry.telemetry.spans import Span, exemplary, resends
 
 
 class Observe:
@@ -88,7 +88,7 @@ class Observe:
         try:
             response = await service(request)
         except BaseException as error:
-            self._end(series, started, 0, error)
+            self._end(series, started, 0, error, exemplary(span))
             self._blame(span, error)
             self._tracer.end(span, token, self._now())
             raise
@@ -97,12 +97,14 @@ class Observe:
             self._refused(span, request, response)
         if response.body.__class__ is not bytes and isinstance(response.body, Stream):
             self._tracer.leave(token)  # the caller goes on; the span does when the body has ended
-            response.body.on_end(partial(self._end, series, started, status // 100))
+            seen = exemplary(span)
+            response.body.on_end(partial(self._end, series, started, status // 100, span=seen))
             response.body.on_end(partial(self._end_span, span))
             return response
         series.in_flight -= 1
         ended = self._now()
-        series.histograms[status // 100].record(ended - started)
+        seen = exemplary(span) if self._tracer.below or span.twin is not None else span
+        series.histograms[status // 100].record(ended - started, seen)
         self._tracer.end(span, token, ended)
         return response
 
@@ -149,14 +151,19 @@ class Observe:
         return series
 
     def _end(
-        self, series: Series, started: float, outcome: int, error: BaseException | None
+        self,
+        series: Series,
+        started: float,
+        outcome: int,
+        error: BaseException | None,
+        span: Span | None = None,
     ) -> None:
         series.in_flight -= 1
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             outcome = CANCELLED
         elif error is not None:
             outcome = self._failed(error)
-        series.record(self._now() - started, outcome)
+        series.record(self._now() - started, outcome, span)
 
     def _failed(self, error: BaseException) -> int:
         kind, app, peer = self._names

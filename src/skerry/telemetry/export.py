@@ -15,9 +15,7 @@ from typing import Protocol
 from .destination import ExportSettings, settings_from
 from .metrics import Metrics
 from .sender import Apart, Sender
-from .spans import Span, Tracer
-
-_IDS = 1 << 64
+from .spans import IDS, Span, Tracer
 
 
 class Recording(Protocol):
@@ -47,7 +45,7 @@ class Exporter:
         self._lost = metrics.counter("skerry_spans_lost", lost, reason="not taken")
         self._full = metrics.counter("skerry_spans_lost", lost, reason="no room")
         self._settings = settings
-        self._bound = int(settings.share * _IDS)
+        self._bound = int(settings.share * IDS)
         self._wake = threading.Event()
         self._stopping = False
         self._counting = threading.Lock()
@@ -58,6 +56,7 @@ class Exporter:
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
 
     def start(self) -> None:
+        self._tracer.below = max(1, self._bound) if self._bound < IDS else 0
         self._tracer.on = True
         if len(self._senders) > 1:
             self._apart = [Apart(one, self._count, self._settings.room) for one in self._senders]
@@ -86,8 +85,8 @@ class Exporter:
                 return
 
     def _deliver(self, spans: list[Span]) -> bool:
-        if self._bound < _IDS:
-            spans = [span for span in spans if span.trace_id % _IDS < self._bound]
+        if self._bound < IDS:
+            spans = [span for span in spans if span.trace_id % IDS < self._bound]
             if not spans:
                 return True
         if not self._apart:

@@ -9,8 +9,8 @@ same total in whatever order processes are merged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 UNIT = 2.0**30
 """Units in a second."""
@@ -46,28 +46,68 @@ def middle_of(bucket: int) -> float:
     return high_of(bucket) - ((1 << shift) - 1) / 2 if shift > 0 else float(bucket + 1)
 
 
+class Recorded(Protocol):
+    """What is known of a sample's span: its ids, and when it began on the clock's ``now()``."""
+
+    @property
+    def trace_id(self) -> int: ...
+    @property
+    def span_id(self) -> int: ...
+    @property
+    def started(self) -> float: ...
+
+
+class Exemplar(NamedTuple):
+    """One sample that stands for others like it.
+
+    Attributes:
+        trace_id, span_id: in hex.
+        seconds: how long it took.
+        ended: when, on the clock's ``now()``.
+    """
+
+    trace_id: str
+    span_id: str
+    seconds: float
+    ended: float
+
+
 class Histogram:
     """Counts of durations by bucket, and their exact sum.
 
     Attributes:
         counts: how many samples by bucket; buckets without any are absent.
         total: the sum of all samples, in units.
+        seen: the last sample that has a span, for each power of two: its trace, its span, its
+            units, and when it began; None while there are none.
     """
 
-    __slots__ = ("counts", "total")
+    __slots__ = ("counts", "seen", "total")
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         self.total = 0
+        # Made for the first one: most histograms never see any.
+        self.seen: dict[int, tuple[int, int, int, float]] = None  # type: ignore[assignment]
 
-    def record(self, seconds: float) -> None:
-        """Add one sample; a negative one, from a clock that was set back, counts as nothing."""
+    def record(self, seconds: float, span: Recorded | None = None) -> None:
+        """Add one sample; a negative one, from a clock that was set back, counts as nothing.
+
+        Args:
+            span: that of the sample, where somebody will keep it. Only its numbers are: it may
+                have a stack.
+        """
         units = int(seconds * UNIT)
         value = units - 1
         if value > 63:
             self.total += units
             shift = value.bit_length() - 6
             bucket = (shift << 5) + (value >> shift)
+            if span is not None:
+                try:
+                    self.seen[shift] = span.trace_id, span.span_id, units, span.started
+                except TypeError:  # the first
+                    self.seen = {shift: (span.trace_id, span.span_id, units, span.started)}
         elif value > 0:
             self.total += units
             bucket = value
@@ -118,6 +158,12 @@ class Histogram:
                 index += 1
             found.append(seen)
         return found
+
+    def exemplars(self) -> Iterator[Exemplar]:
+        """Samples that have a span: one of each power of two of a second, the last."""
+        for trace_id, span_id, units, started in list((self.seen or {}).values()):
+            seconds = units / UNIT
+            yield Exemplar(f"{trace_id:032x}", f"{span_id:016x}", seconds, started + seconds)
 
     def document(self) -> dict[str, Any]:
         """As JSON: ``{"total": units, "counts": {"bucket": n}}``."""

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
+from skerry.core.clock import system
+
 from . import exposition
-from .histogram import Histogram
+from .histogram import Histogram, Recorded
 from .outcome import OUTCOMES, group_of
 from .spans import Tracer
 
@@ -42,9 +44,10 @@ class Series:
         self.in_flight = 0
         self.histograms = [Histogram() for _ in OUTCOMES]
 
-    def record(self, seconds: float, outcome: int) -> None:
-        """Count one call: its duration, and its number in ``OUTCOMES``."""
-        self.histograms[outcome].record(seconds)
+    def record(self, seconds: float, outcome: int, span: Recorded | None = None) -> None:
+        """Count one call: its duration, its number in ``OUTCOMES``, and its span, if that is sent
+        to anybody."""
+        self.histograms[outcome].record(seconds, span)
 
     def count(self, group: str | None = None) -> int:
         """How many calls have ended so far; of one ``group_of`` outcomes, or in all."""
@@ -54,7 +57,7 @@ class Series:
             if group is None or group == group_of(name)
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self, exemplars: bool = False) -> dict[str, Any]:
         return {
             "kind": self.kind,
             "app": self.app,
@@ -62,11 +65,22 @@ class Series:
             "peer": self.peer,
             "in_flight": self.in_flight,
             "outcomes": {
-                name: histogram.document()
+                name: histogram.document() | (_shown(histogram) if exemplars else {})
                 for name, histogram in zip(OUTCOMES, self.histograms, strict=True)
                 if histogram.counts
             },
         }
+
+
+def _shown(histogram: Histogram) -> dict[str, Any]:
+    """Exemplars as JSON, by the wall's clock."""
+    late = system.wall() - system.now()
+    return {
+        "exemplars": [
+            [one.trace_id, one.span_id, one.seconds, one.ended + late]
+            for one in histogram.exemplars()
+        ]
+    }
 
 
 class Counter:
@@ -111,10 +125,12 @@ class Metrics:
 
     Attributes:
         tracer: where the spans of the same calls go.
+        since: when counting began, in seconds since 1970.
     """
 
     def __init__(self, limit: int = 2_000) -> None:
         self.tracer = Tracer()
+        self.since = system.wall()
         self._limit = limit
         self._series: dict[tuple[Kind, str, str, str], Series] = {}
         self._counters: dict[_Key, Counter] = {}
@@ -176,10 +192,10 @@ class Metrics:
     def __iter__(self) -> Iterator[Series]:
         return iter(list(self._series.values()))
 
-    def snapshot(self) -> Snapshot:
-        """Everything counted so far, as JSON."""
+    def snapshot(self, exemplars: bool = False) -> Snapshot:
+        """Everything counted so far, as JSON; with samples that have traces, where wanted."""
         return {
-            "series": [series.document() for series in self],
+            "series": [series.document(exemplars) for series in self],
             "counters": [
                 {"name": c.name, "help": c.help, "labels": dict(c.labels), "value": c.value}
                 for c in list(self._counters.values())
@@ -197,8 +213,8 @@ class Metrics:
         return exposition.text(self.snapshot())
 
     def openmetrics(self) -> str:
-        """In the text format of OpenMetrics 1.0."""
-        return exposition.text(self.snapshot(), openmetrics=True)
+        """In the text format of OpenMetrics 1.0, with exemplars."""
+        return exposition.text(self.snapshot(exemplars=True), openmetrics=True, since=self.since)
 
 
 _Key: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]

@@ -30,6 +30,9 @@ Mark: TypeAlias = Token[Context] | Callable[[], object]
 
 _draw = random.getrandbits
 
+IDS = 1 << 64
+"""Traces are chosen by the lower half of their ids, which is random."""
+
 resends: ContextVar[int] = ContextVar("resends", default=0)
 """How often what is being sent has been sent before: of an attempt that is a retry."""
 
@@ -147,11 +150,13 @@ class Tracer:
         on: whether anybody takes them.
         room: as given; may be changed.
         dropped: how many found no room, since ``missed`` was last asked.
+        below: spans are sent of traces whose id, modulo ``IDS``, is below this; 0 for all.
     """
 
     def __init__(self, room: int = 20_000, clock: Clock = system) -> None:
         self.on = False
         self.dropped = 0
+        self.below = 0
         self.room = room
         self._clock = clock
         self._ended: deque[Span] = deque()
@@ -229,6 +234,17 @@ class Tracer:
     @property
     def waiting(self) -> int:
         return len(self._ended)
+
+
+def exemplary(span: Span | None) -> Span | None:
+    """A span that metrics may name, because it can be looked up later: one of the share that is
+    sent, or, where somebody has set up OpenTelemetry's SDK, one that is recorded by it."""
+    if span is None:
+        return None
+    if span.twin is not None:
+        return span if span.twin.get_span_context().trace_flags.sampled else None
+    below = 0 if span.tracer is None else span.tracer.below
+    return span if not below or span.trace_id % IDS < below else None
 
 
 def here() -> Span | None:
