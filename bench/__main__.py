@@ -23,6 +23,7 @@ NAMES = {
     "bus": "The bus",
     "observe": "The collector and the span store",
     "span": "Recording spans",
+    "logs": "Logs and exemplars",
 }
 TRIALS = {
     "crash": "bench.crash.main",
