@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from skerry.fleet.loglines import Wanted
+from skerry.fleet.logsearch import find
+
 WSGI = """
     def app(environ, start_response):
         start_response("200 OK", [("content-type", "text/plain")])
@@ -59,6 +62,70 @@ async def test_an_app_is_found_and_answers(
     async with running() as supervisor:
         answer = await http(supervisor.recipes.front_url(), "/shop/")
         assert (answer.status, answer.body.decode()) == (200, name)
+
+
+LOGGING = {
+    "flask": """
+        from flask import Flask
+
+        app = Flask(__name__)
+
+        @app.get("/")
+        def home():
+            app.logger.warning("asked", extra={"n": 3})
+            return "flask"
+    """,
+    "fastapi": """
+        import logging
+        from fastapi import FastAPI
+
+        app = FastAPI()
+        log = logging.getLogger("shop")
+
+        @app.get("/")
+        def home() -> str:
+            log.warning("asked", extra={"n": 3})
+            return "fastapi"
+    """,
+    "django": """
+        import logging
+        from django.conf import settings
+        from django.core.asgi import get_asgi_application
+        from django.http import HttpResponse
+        from django.urls import path
+
+        log = logging.getLogger("shop")
+
+        def home(request):
+            log.warning("asked", extra={"n": 3})
+            return HttpResponse("django")
+
+        urlpatterns = [path("", home)]
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x")
+        app = get_asgi_application()
+    """,
+}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize("library", LOGGING)
+async def test_what_an_app_logs_is_in_the_trace_of_whoever_asks(
+    tree: Any, running: Any, http: Any, until: Any, library: str
+) -> None:
+    pytest.importorskip(library, reason=f"pip install {library}")
+    tree.add("shop", source="")
+    tree.write("shop/app.py", LOGGING[library])
+    async with running() as supervisor:
+        parent = f"00-{TRACE}-00f067aa0ba902b7-01"
+        answer = await http(supervisor.recipes.front_url(), "/shop/", traceparent=parent)
+        assert answer.status == 200
+
+        def found() -> Any:
+            return find(supervisor.logs.folder, "shop-1".__eq__, 9, Wanted(trace=TRACE))
+
+        (line,) = await until(found)
+        assert (line.text, line.level, line.fields) == ("asked", "warning", {"n": 3})
+        assert line.trace == TRACE and line.span
 
 
 async def test_the_call_of_a_factory_can_be_said(tree: Any, running: Any, http: Any) -> None:

@@ -1,9 +1,12 @@
-"""Counts for an ASGI app that does not count: what ``skerry ps`` says of a FastAPI app."""
+"""Counts for an ASGI app that does not count: what ``skerry ps`` says of a FastAPI app; and a trace
+for what it logs: that of whoever asks it, which the edge records where the app does not."""
 
 from __future__ import annotations
 
 from skerry.app.asgi import ASGIApp, Message, Receive, Scope, Send
 from skerry.core.clock import Clock, system
+from skerry.core.context import attach, detach, extract
+from skerry.core.wire import Headers
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.outcome import CANCELLED, ERROR
 
@@ -13,7 +16,7 @@ _PROBE = (b"user-agent", AGENT.encode())
 
 
 class Counted:
-    """The app, its requests counted as an app's own server stack would.
+    """The app, its requests counted as an app's own server stack would, in their traces.
 
     Args:
         app: any ASGI app.
@@ -38,6 +41,9 @@ class Counted:
                 outcome = message["status"] // 100
             await send(message)
 
+        context = extract(Headers(scope["headers"]), began)
+        # A trace that nobody has begun, nobody could look at.
+        mark = None if context.trace is None or context.trace.fresh else attach(context)
         self._series.in_flight += 1
         try:
             await self._app(scope, receive, sent)
@@ -45,5 +51,7 @@ class Counted:
             outcome = ERROR
             raise
         finally:
+            if mark is not None:
+                detach(mark)
             self._series.in_flight -= 1
             self._series.record(self._now() - began, outcome)
