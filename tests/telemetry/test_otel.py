@@ -4,44 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from opentelemetry import context as context_api
 from opentelemetry import trace as api
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace import TracerProvider as Sdk
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link as ApiLink
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
-from opentelemetry.util._once import Once
 
 from skerry.app.app import App
-from skerry.core.context import EMPTY, Context, Trace, attach, current_trace
+from skerry.core.context import Context, Trace, attach, current_trace
 from skerry.core.wire import Headers, Request, Response
 from skerry.filters.observe import Observe
-from skerry.telemetry import spans
 from skerry.telemetry.attributes import attributes_of, message_of, scope_of, status_of
 from skerry.telemetry.limits import Limits
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.otel import TracerProvider
 from skerry.telemetry.spans import Span, Tracer
 
+BEGUN = 1_700_000_000_000_000_000
 FAR = SpanContext(0xABC, 0xDEF, True, TraceFlags(1), TraceState([("a", "1")]))
 
 
-@pytest.fixture(autouse=True)
-def nobody_has_set_a_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The process has one provider, set once; each test here is a process of its own."""
-    monkeypatch.setattr(api, "_TRACER_PROVIDER", None)
-    monkeypatch.setattr(api, "_TRACER_PROVIDER_SET_ONCE", Once())
-    monkeypatch.setattr(spans, "_api", None)
-    monkeypatch.setattr(spans, "_tracers", set())
-    attach(EMPTY)
-    yield
-    attach(EMPTY)
+pytestmark = pytest.mark.usefixtures("no_provider")
 
 
 @pytest.fixture
@@ -208,11 +199,17 @@ def by_sdk(scenario: Callable[[api.Tracer], None]) -> list[Any]:
             [(e.name, _told(e.attributes)) for e in span.events],
             [(one.context.trace_id, dict(one.attributes or {})) for one in span.links],
             (span.status.status_code.value, span.status.description or ""),
-            (span.instrumentation_scope.name, span.instrumentation_scope.version),
+            scope(span),
             span.context.trace_id == FAR.trace_id,
         )
         for span in done
     ]
+
+
+def scope(span: ReadableSpan) -> tuple[str, str | None]:
+    found = span.instrumentation_scope
+    assert found is not None
+    return found.name, found.version
 
 
 def by_us(scenario: Callable[[api.Tracer], None], tracer: Tracer) -> list[Any]:
@@ -392,7 +389,7 @@ async def test_a_provider_that_is_there_is_adopted(metrics: Metrics) -> None:
     assert outer.attributes is not None
     assert outer.attributes["http.response.status_code"] == 503
     assert outer.attributes["http.route"] == "/payments"
-    assert outer.instrumentation_scope.name == "skerry"
+    assert scope(outer)[0] == "skerry"
     trace = current_trace()
     assert trace is not None and (trace.trace_id, trace.span_id) == (7, 9)
 
@@ -449,3 +446,39 @@ async def test_nothing_is_said_when_all_is_well(
     assert not caplog.records
     spans_taken: list[Span] = metrics.tracer.take(5)
     assert len(spans_taken) == 1
+
+
+async def test_a_provider_that_is_switched_off_leaves_the_trace_whole(metrics: Metrics) -> None:
+    class Off(api.TracerProvider):
+        def get_tracer(self, *names: Any, **more: Any) -> api.Tracer:
+            return api.NoOpTracer()
+
+    api.set_tracer_provider(Off())
+    seen = []
+
+    async def function(request: Request) -> Response:
+        seen.append(current_trace())
+        return Response(200, Headers(), b"")
+
+    observe = Observe(metrics, "server", "pay", route="create")
+    await observe(Request("POST", "/payments"), function)
+    assert seen[0] is not None and seen[0].trace_id and seen[0].span_id
+    assert metrics.tracer.waiting == 0
+
+
+def test_a_span_can_be_read_as_the_sdks_can(tracer: Tracer) -> None:
+    def read(given: api.Tracer) -> list[tuple[str, Any]]:
+        far = api.set_span_in_context(api.NonRecordingSpan(FAR))
+        found: list[tuple[str, Any]] = []
+        for context in (far, context_api.Context()):
+            span: Any = given.start_span("one", context, SpanKind.SERVER, {"a": 1}, None, BEGUN)
+            assert span.context == span.get_span_context() and span.end_time is None
+            span.set_status(StatusCode.ERROR, "why")
+            span.end(BEGUN + 5_000_000)
+            found += [(name, getattr(span, name)) for name in ("name", "kind", "parent")]
+            found += [("status", (span.status.status_code, span.status.description))]
+            found += [("attributes", dict(span.attributes))]
+            found += [("ms", round((span.end_time - span.start_time) / 1e6))]
+        return found
+
+    assert read(TracerProvider(Limits()).get_tracer("lib")) == read(Sdk().get_tracer("lib"))

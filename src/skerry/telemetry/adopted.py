@@ -10,23 +10,15 @@ from collections.abc import Mapping
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as api
-from opentelemetry.trace import SpanContext, SpanKind
+from opentelemetry.trace import SpanContext
 from opentelemetry.trace.status import Status, StatusCode
 
-from skerry.core.clock import system
 from skerry.core.context import Trace, current_trace
 
 from .attributes import attributes_of, message_of
-from .otel import enter, span_context
+from .otel import enter
+from .seen import KINDS, nanos, span_context
 from .spans import Kind, Link, Mark, Span, Tracer
-
-_KINDS: dict[Kind, SpanKind] = {
-    "internal": SpanKind.INTERNAL,
-    "server": SpanKind.SERVER,
-    "client": SpanKind.CLIENT,
-    "producer": SpanKind.PRODUCER,
-    "consumer": SpanKind.CONSUMER,
-}
 
 
 class Adopted:
@@ -39,9 +31,13 @@ class Adopted:
         self, tracer: Tracer, name: str, kind: Kind, fixed: Mapping[str, str], started: float
     ) -> tuple[Span, Mark]:
         twin = self._theirs.start_span(
-            name, self._below(), _KINDS[kind], dict(fixed), start_time=_nanos(started)
+            name, self._below(), KINDS[kind], dict(fixed), start_time=nanos(started)
         )
         theirs = twin.get_span_context()
+        if not theirs.is_valid:  # a provider that is switched off; the trace goes on all the same
+            span, trace = tracer.start(name, kind, fixed, started, current_trace())
+            span.twin = twin
+            return span, enter(trace, twin)
         span = Span(name, kind, fixed, theirs.trace_id, theirs.span_id, 0, started)
         span.tracer, span.twin = tracer, twin
         state = theirs.trace_state.to_header() if theirs.trace_state else ""
@@ -54,12 +50,12 @@ class Adopted:
         if twin.is_recording():
             twin.set_attributes(attributes_of(span))
             for moment, name, attributes in span.events or ():
-                twin.add_event(name, attributes, _nanos(moment))
+                twin.add_event(name, attributes, nanos(moment))
             for link in span.links:
                 twin.add_link(_context(link), dict(link.attributes))
             if span.failed:
                 twin.set_status(Status(StatusCode.ERROR, message_of(span)))
-        twin.end(_nanos(span.ended))
+        twin.end(nanos(span.ended))
 
     def _below(self) -> context_api.Context:
         """What is current, as a context of theirs."""
@@ -74,7 +70,3 @@ class Adopted:
 
 def _context(link: Link) -> SpanContext:
     return span_context(link.trace, remote=True)
-
-
-def _nanos(moment: float) -> int:
-    return int((moment + system.wall() - system.now()) * 1e9)

@@ -15,7 +15,7 @@ from typing import Protocol
 from .destination import ExportSettings, settings_from
 from .metrics import Metrics
 from .sender import Apart, Sender
-from .spans import IDS, Span, Tracer
+from .spans import IDS, Span, Tracer, join
 
 
 class Recording(Protocol):
@@ -58,6 +58,7 @@ class Exporter:
     def start(self) -> None:
         self._tracer.below = max(1, self._bound) if self._bound < IDS else 0
         self._tracer.on = True
+        join()
         if len(self._senders) > 1:
             self._apart = [Apart(one, self._count, self._settings.room) for one in self._senders]
         self._thread.start()
@@ -108,6 +109,7 @@ class Left:
 
     def start(self) -> None:
         self._tracer.on = True
+        join()
 
     def stop(self, patience: float = 2.0) -> None:
         self._tracer.on = False

@@ -11,164 +11,22 @@ people rely on it, as the SDK does.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as api
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
-from opentelemetry.trace.status import Status, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind
 from opentelemetry.util._decorator import _agnosticcontextmanager
 
-from skerry.core.clock import system
 from skerry.core.context import Context, Trace, attach, current, current_trace, detach
 
-from .exceptions import told
+from .attributes import SCOPE, SCOPE_VERSION
 from .limits import Limits
-from .spans import Api, Kind, Link, Mark, Span, Tracer, anybody, here
+from .seen import KINDS, Seen, moment_of, span_context, trace_of
+from .spans import Api, Kind, Mark, Span, Tracer, anybody, here
 
-log = logging.getLogger("skerry.telemetry")
-
-_KINDS: dict[SpanKind, Kind] = {
-    SpanKind.INTERNAL: "internal",
-    SpanKind.SERVER: "server",
-    SpanKind.CLIENT: "client",
-    SpanKind.PRODUCER: "producer",
-    SpanKind.CONSUMER: "consumer",
-}
-_ATTRIBUTES, _EVENTS, _LINKS = 0, 1, 2
-
-
-class Seen(api.Span):
-    """A span of ours as OpenTelemetry's API shows it, to be read and written.
-
-    Args:
-        trace: its place, ``skerry_trace``: ``core.context`` looks for it.
-        limits: how much of what is said about it is kept.
-        record_exception, set_status_on_exception: what leaving it as a context manager does.
-    """
-
-    __slots__ = ("_context", "_limits", "_on_exit", "skerry_trace", "span")
-
-    def __init__(
-        self,
-        span: Span,
-        trace: Trace,
-        limits: Limits,
-        record_exception: bool = True,
-        set_status_on_exception: bool = True,
-    ) -> None:
-        self.span = span
-        self.skerry_trace = trace
-        self._limits = limits
-        self._context: SpanContext | None = None
-        self._on_exit = record_exception, set_status_on_exception
-
-    def get_span_context(self) -> SpanContext:
-        if self._context is None:  # made when first asked for: of most nobody asks
-            self._context = span_context(self.skerry_trace, remote=False)
-        return self._context
-
-    def is_recording(self) -> bool:
-        return not self.span.ended
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        if self._open("an attribute"):
-            self._put({key: value})
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        if self._open("attributes"):
-            self._put(attributes)
-
-    def _put(self, attributes: Mapping[str, Any] | None) -> None:
-        if attributes:
-            kept = self.span.attributes = self.span.attributes or {}
-            lost = self._limits.put(kept, attributes, self._limits.attributes)
-            self._lose(_ATTRIBUTES, lost)
-
-    def add_event(
-        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
-    ) -> None:
-        if not self._open("an event"):
-            return
-        span, limits = self.span, self._limits
-        events = span.events = span.events or []
-        if len(events) >= limits.events:
-            self._lose(_EVENTS, 1)
-            return
-        kept: dict[str, Any] = {}
-        limits.put(kept, attributes or {}, limits.event_attributes)
-        events.append((_moment(timestamp), name, kept))
-
-    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
-        if not self._open("a link"):
-            return
-        link = _link(context, attributes, self._limits)
-        if link is None:
-            return
-        if len(self.span.links) >= self._limits.links:
-            self._lose(_LINKS, 1)
-        else:
-            self.span.links = (*self.span.links, link)
-
-    def update_name(self, name: str) -> None:
-        if self._open("a name"):
-            self.span.name = str(name)
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        if not self._open("a status"):
-            return
-        if isinstance(status, Status):
-            code, description = status.status_code, status.description
-        else:
-            code = status
-        told_before = self.span.verdict
-        if code is StatusCode.UNSET or (told_before and told_before[0] == StatusCode.OK.value):
-            return  # who said that it is fine has the last word
-        said = description if code is StatusCode.ERROR else None
-        self.span.verdict = code.value, self._limits.cut(said or "")
-        self.span.failed = code is StatusCode.ERROR
-
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, Any] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,
-    ) -> None:
-        found: dict[str, Any] = {**told(exception), "exception.escaped": str(escaped)}
-        self.add_event("exception", {**found, **(attributes or {})}, timestamp)
-
-    def end(self, end_time: int | None = None) -> None:
-        if self._open("an end") and self.span.tracer is not None:
-            self.span.tracer.end(self.span, None, _moment(end_time))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
-        if error is not None and self.is_recording():
-            record, status = self._on_exit
-            if record:
-                self.record_exception(error, escaped=True)
-            if status:
-                self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
-        self.end()
-
-    def _open(self, what: str) -> bool:
-        if self.span.ended:
-            log.warning("%s comes too late: the span %r has ended", what, self.span.name)
-            return False
-        return True
-
-    def _lose(self, what: int, count: int) -> None:
-        if count:
-            lost = self.span.lost = self.span.lost or [0, 0, 0]
-            lost[what] += count
+_KINDS: dict[SpanKind, Kind] = {theirs: ours for ours, theirs in KINDS.items()}
 
 
 class ScopedTracer(api.Tracer):
@@ -198,7 +56,7 @@ class ScopedTracer(api.Tracer):
         if tracer is None:
             known = SpanContext(0, 0, False) if above is None else span_context(above, remote=False)
             return api.NonRecordingSpan(known)
-        span, trace = tracer.start(name, _KINDS[kind], self._fixed, _moment(start_time), above)
+        span, trace = tracer.start(name, _KINDS[kind], self._fixed, moment_of(start_time), above)
         seen = Seen(span, trace, self._limits, record_exception, set_status_on_exception)
         if attributes:
             seen.set_attributes(attributes)
@@ -246,9 +104,9 @@ class TracerProvider(api.TracerProvider):
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> api.Tracer:
-        fixed = {"otel.scope.name": instrumenting_module_name or ""}
+        fixed = {SCOPE: instrumenting_module_name or ""}
         if instrumenting_library_version:
-            fixed["otel.scope.version"] = instrumenting_library_version
+            fixed[SCOPE_VERSION] = instrumenting_library_version
         return ScopedTracer(fixed, self.limits)
 
 
@@ -308,37 +166,9 @@ def trace_in(context: context_api.Context) -> Trace | None:
     return trace_of(found) if found.is_valid else None
 
 
-def trace_of(context: SpanContext) -> Trace:
-    state = context.trace_state.to_header() if context.trace_state else ""
-    return Trace(context.trace_id, context.span_id, int(context.trace_flags), state)
-
-
-def span_context(trace: Trace, *, remote: bool) -> SpanContext:
-    state = TraceState.from_header([trace.state]) if trace.state else None
-    return SpanContext(trace.trace_id, trace.span_id, remote, TraceFlags(trace.flags), state)
-
-
 def _tracer_at(context: context_api.Context | None) -> Tracer | None:
     """Who takes what is recorded there: an app of several in this process, or the only one."""
     seen = api.get_current_span(context)
     span = seen.span if isinstance(seen, Seen) else here()
     tracer = anybody() if span is None else span.tracer
     return tracer if tracer is not None and tracer.on else None
-
-
-def _link(
-    context: SpanContext, attributes: Mapping[str, Any] | None, limits: Limits
-) -> Link | None:
-    """None for one that says nothing."""
-    if not (context.is_valid or attributes or context.trace_state):
-        return None
-    kept: dict[str, Any] = {}
-    limits.put(kept, attributes or {}, limits.link_attributes)
-    return Link(trace_of(context), kept)
-
-
-def _moment(nanoseconds: int | None) -> float:
-    """Wall time as on our clock; None is now."""
-    if nanoseconds is None:
-        return system.now()
-    return nanoseconds / 1e9 - (system.wall() - system.now())

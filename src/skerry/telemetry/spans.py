@@ -170,7 +170,7 @@ class Tracer:
         Returns:
             the span, and what ``end`` takes to make the one before current again.
         """
-        if "opentelemetry.trace" in sys.modules and (api := _api or _join()) is not None:
+        if "opentelemetry.trace" in sys.modules and (api := _api or join()) is not None:
             return api.begin(self, name, kind, fixed, started)
         span, trace = self.start(name, kind, fixed, started, current_trace())
         context = current()
@@ -269,11 +269,14 @@ def anybody() -> Tracer | None:
     return next((tracer for tracer in _tracers if tracer.on), None)
 
 
-def _join() -> Api | None:
-    """OpenTelemetry has been imported since we last looked, by somebody who will want to use it."""
-    if not hasattr(sys.modules["opentelemetry.trace"], "use_span"):
-        return None  # is being imported just now
-    from .otel import join
+def join() -> Api | None:
+    """Come to terms with OpenTelemetry's API, if somebody has imported it, who will want to use it.
 
-    use(join())
+    When recording begins, so that what others record before our first span is not lost; and with
+    that first span, where they have imported it since.
+    """
+    if _api is None and hasattr(sys.modules.get("opentelemetry.trace"), "use_span"):
+        from .otel import join as come_to_terms  # it may just be being imported: not then
+
+        use(come_to_terms())
     return _api
