@@ -187,3 +187,14 @@ def test_who_was_blamed_too_soon_is_not_told() -> None:
     found.evaluate(burning("portal"), STORM, 103.0)
     found.evaluate(burning("portal"), soon, 104.5)
     assert only(found).app == "ledger"
+
+
+def test_what_is_over_tells_of_all_that_it_broke() -> None:
+    found = alerts()
+    found.evaluate(burning("portal", "payments", "ledger"), STORM, 100.0)
+    found.evaluate(burning("portal"), STORM, 101.0)
+    assert only(found).causes == [] and only(found).victims == [broken("portal")]
+    found.evaluate({}, {}, 102.0)
+    found.evaluate({}, {}, 102.0 + QUIET)
+    assert only(found).state == "resolved" and only(found).causes == [broken("ledger")]
+    assert only(found).victims == [broken("payments"), broken("portal")]

@@ -44,7 +44,8 @@ class Alert(Struct):
         operation: of the app, where that is somebody's affair by itself; empty for all of it.
         since, until: seconds since 1970; ``until`` is 0 while it goes on.
         causes: its own promises that it breaks; none if it has made none, or answers nobody.
-        victims: promises of others that are broken for its sake.
+        victims: promises of others that are broken for its sake. Of an alert that is over, both
+            are all that were broken while it went on.
         incidents: ids of what is known of it, worst first.
     """
 
@@ -100,6 +101,7 @@ class Alerts:
         self._apart = apart
         self._firing: dict[_Part, Alert] = {}
         self._quiet: dict[_Part, float] = {}
+        self._ever: dict[_Part, tuple[set[Broken], set[Broken]]] = {}
         self._over: list[Alert] = []
         self._unexplained: dict[Broken, float] = {}
         self._culprits: dict[Broken, str] = {}
@@ -123,6 +125,9 @@ class Alerts:
         alerts = msgspec.json.decode(raw, type=list[Alert])
         self._firing = {(one.app, one.operation): one for one in alerts if not one.until}
         self._over = [one for one in reversed(alerts) if one.until]
+        self._ever = {
+            part: (set(alert.causes), set(alert.victims)) for part, alert in self._firing.items()
+        }
         # Budgets burn on, and the failures that tell for whose sake have been forgotten.
         self._culprits = {
             broken: alert.app
@@ -153,12 +158,16 @@ class Alerts:
                 alert.severity = severity
                 news.append(alert)
             alert.causes, alert.victims = sorted(causes), sorted(victims)
+            own, others = self._ever.setdefault(part, (set(), set()))
+            own |= causes
+            others |= victims
             alert.incidents = self._incidents(*part)
             self._quiet.pop(part, None)
         for part in self._firing.keys() - wanted.keys():
             if now - self._quiet.setdefault(part, now) >= QUIET:
                 alert = self._firing.pop(part)
                 alert.until = self._quiet.pop(part)
+                alert.causes, alert.victims = map(sorted, self._ever.pop(part))
                 self._over = [*self._over, alert][-_KEPT:]
                 news.append(alert)
         return news

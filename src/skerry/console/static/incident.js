@@ -4,7 +4,7 @@ import { h, lazy } from "./dom.js";
 import { clock, count, percent, several, since, age } from "./format.js";
 import { framesView } from "./frames.js";
 import { icon } from "./icons.js";
-import { alertOf, bars, heading, operationLink, ownerOf, placeOf, settle, tagsOf, when, whom } from "./incidents.js";
+import { alertOf, bars, heading, operationOf, ownerOf, placeOf, settle, tagsOf, when, whom } from "./incidents.js";
 import { asMarkdown, asText } from "./incidenttext.js";
 import { docs, trouble } from "./live.js";
 import { amend, go, link, route } from "./router.js";
@@ -61,7 +61,7 @@ function lead(one) {
     h("dl", { class: "about" }, [
       ["Born in", h("a", { href: link("map", [one.service]), title: "On the map" }, swatch(one.service), h("strong", null, one.service))],
       place.name && ["Where", [h("b", null, place.name), ` in ${place.file}`]],
-      ["When asked for", h("a", { href: operationLink(one.service, one.operation), class: "mono" }, one.operation)],
+      ["When asked for", operationOf(one.service, one.operation, one.kind === "unanswered")],
       ["Owner", one.owner ? (one.owner.includes("://") ? whom(one.owner) : h("a", { href: `mailto:${one.owner}` }, one.owner)) : "nobody"], one.team && ["Team", ownerOf(one)],
       one.settled && one.state === "resolved" && ["May have it still", one.settled.join(", ") || "none"],
     ].filter(Boolean).map(([name, value]) => h("div", { key: name }, h("dt", null, name), h("dd", null, value)))));
@@ -84,7 +84,7 @@ function stack(one) {
     h("header", null, h("h2", null, "Stack"), one.stack && h("span", { class: "quiet" }, raw ? "as it was printed" : "innermost first"), h("span", { class: "grow" }),
       one.stack && h("button", { type: "button", class: "button small toggle", "aria-pressed": String(raw), onclick: () => amend({ raw: raw ? "" : "1" }) }, "As printed")),
     one.stack ? (raw ? h("pre", { class: "block raw", tabindex: "0", key: "raw", "aria-label": "Traceback" }, one.stack) : h("div", { class: "chain", key: "chain" }, framesView(one, state)))
-      : h("p", { class: "quiet" }, one.kind === "unanswered" ? "Whoever does not answer tells of no stack: look at its logs, and at the traces below." : "No stack came with it. Its traces tell more."),
+      : h("p", { class: "quiet" }, one.kind === "unanswered" ? ["Whoever does not answer tells of no stack. ", h("a", { href: link("logs", [one.service]) }, "Its logs"), " and the traces below tell more."] : "No stack came with it. Its traces tell more."),
     one.stack && !one.local && !raw && h("p", { class: "quiet" }, "No variables came along."));
 }
 
@@ -98,7 +98,7 @@ function tree(one) {
   return h("section", { class: "card", key: "tree" }, h("h2", null, "Whom it hurts"),
     h("ul", { class: "tree-of" }, all.map(([app, list], i) => h("li", { key: app, class: i ? "victim" : "cause" },
       h("div", { class: "bar-of", style: { "--part": (sum(list) / most).toFixed(4) } }, h("a", { href: link("errors", [], { app }), title: `Everything that hurts ${app}` }, swatch(app), h("strong", null, app)), i === 0 && tag("born here", "bad"), h("span", { class: "grow" }), h("span", { class: "number" }, count(sum(list)))),
-      h("ul", null, (whole ? list : list.slice(0, HURT)).map((each) => h("li", { key: each.operation }, h("a", { href: operationLink(app, each.operation) }, each.operation), h("span", { class: "number" }, list.length > 1 && percent(each.count, sum(list)))))))),
+      h("ul", null, (whole ? list : list.slice(0, HURT)).map((each) => h("li", { key: each.operation }, operationOf(app, each.operation, i === 0 && one.kind === "unanswered"), h("span", { class: "number" }, list.length > 1 && percent(each.count, sum(list)))))))),
     all.length === 1 && h("li", { key: "none", class: "quiet" }, "Nobody else."),
     !whole && all.some(([, list]) => list.length > HURT) && h("li", { key: "more" }, button("All operations", () => { whole = true; update(); }, { kind: "small" }))));
 }

@@ -21,6 +21,9 @@ export function heading(one) {
 /** Where an operation of an app is looked at. */
 export const operationLink = (app, operation) => (app === "journeys" ? link("journeys", [operation]) : link("endpoints", [app, operation]));
 
+/** An operation, with a link to it; what callers call it who got no answer is none of the app's. */
+export const operationOf = (app, operation, unanswered) => (unanswered ? h("code", null, operation) : h("a", { href: operationLink(app, operation), class: "mono" }, operation));
+
 /** Function and place of the app's own code where it happened. */
 export function placeOf(one) {
   const [file, ...name] = one.where.split(" ");
