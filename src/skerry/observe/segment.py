@@ -186,8 +186,8 @@ class Slices:
         for number in self._services:
             start = bisect_left(self._all, number << 48)
             end = bisect_right(self._all, number << 48 | 0xFFFF_FFFF_FFFF, start)
-            for posting in self._all[max(start, end - count) : end]:
-                found.append((posting >> 16 & 0xFFFF_FFFF, posting & 0xFFFF))
+            last = self._all[max(start, end - count) : end]
+            found += [(posting >> 16 & 0xFFFF_FFFF, posting & 0xFFFF) for posting in last]
         found.sort(reverse=True)
         return list(dict.fromkeys(trace for _, trace in found))
 
