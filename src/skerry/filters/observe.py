@@ -15,6 +15,7 @@ from skerry.core.clock import Clock, system
 from skerry.core.errors import BreakerOpen, NoInstance, Problem
 from skerry.core.service import Service
 from skerry.core.wire import Request, Response, Stream
+from skerry.telemetry.exceptions import message
 from skerry.telemetry.metrics import Kind, Metrics, Series
 from skerry.telemetry.outcome import CANCELLED, outcome_of
 from skerry.telemetry.spans import Kind as SpanKind
@@ -128,7 +129,7 @@ class Observe:
         if isinstance(error, Problem):
             span.status = error.status
         else:
-            said = {"exception.type": span.error, "exception.message": str(error)}
+            said = {"exception.type": span.error, "exception.message": message(error)}
             span.note("exception", said)
             if isinstance(error, NoInstance | BreakerOpen) and error.app:
                 span.set("skerry.unanswered", error.app)  # there is no attempt that would say it

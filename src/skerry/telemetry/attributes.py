@@ -5,23 +5,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from .redaction import path_of, without_secrets
 from .spans import Span
 
 SCOPE, SCOPE_VERSION = "otel.scope.name", "otel.scope.version"
 """Who recorded a span, among its ``fixed``; by default we did."""
+
+PROBLEM = "skerry.problem"
+"""What a declared problem said."""
 
 
 def attributes_of(span: Span) -> dict[str, Any]:
     """All but ``fixed``."""
     found: dict[str, Any] = {}
     if span.path:
-        found["url.path"] = span.path
+        found["url.path"] = path_of(span.fixed.get("http.route", ""), span.path)
     if span.status:
         found["http.response.status_code"] = span.status
     if span.error:
         found["error.type"] = span.error
     if span.attributes is not None:
         found |= span.attributes
+        if PROBLEM in found:
+            found[PROBLEM] = without_secrets(found[PROBLEM])
     return found
 
 
@@ -43,9 +49,9 @@ def status_of(span: Span) -> int:
 def message_of(span: Span) -> str:
     """Why it failed, in a sentence where there is one."""
     if span.verdict is not None and span.verdict[1]:
-        return span.verdict[1]
+        return without_secrets(span.verdict[1])
     for _, name, attributes in reversed(span.events or ()):
         if name == "exception":
             return str(attributes.get("exception.message") or span.error)
-    said = (span.attributes or {}).get("skerry.problem")
-    return str(said or span.error)
+    said = (span.attributes or {}).get(PROBLEM)
+    return without_secrets(str(said or span.error))

@@ -7,6 +7,8 @@ import os
 import traceback
 from pathlib import Path
 
+from .redaction import shown, without_secrets
+
 LONGEST = 16_384
 """Characters of a message, of a stack, and of all variables."""
 
@@ -26,8 +28,9 @@ def type_of(error: BaseException) -> str:
 def told(error: BaseException) -> dict[str, str]:
     """Attributes of an ``exception`` event, by OpenTelemetry's conventions; and
     ``skerry.locals``, where code of the app's own was involved."""
-    found = {"exception.type": type_of(error), "exception.message": _message(error)}
-    found["exception.stacktrace"] = "".join(traceback.format_exception(error))[-LONGEST:]
+    found = {"exception.type": type_of(error), "exception.message": message(error)}
+    stack = "".join(traceback.format_exception(error))[-LONGEST:]
+    found["exception.stacktrace"] = without_secrets(stack)
     variables = local(error)
     if variables:
         found["skerry.locals"] = variables
@@ -37,8 +40,6 @@ def told(error: BaseException) -> dict[str, str]:
 def local(error: BaseException) -> str:
     """The variables of an exception's innermost frames, short and without what is secret: of the
     frames in the app's own code, because libraries hold a request in many places."""
-    from .redaction import shown
-
     frames = []
     cursor = error.__traceback__
     while cursor is not None:
@@ -53,9 +54,10 @@ def local(error: BaseException) -> str:
     return "\n".join(lines)[:LONGEST]
 
 
-def _message(error: BaseException) -> str:
+def message(error: BaseException) -> str:
+    """What it says, without what is secret."""
     try:
-        return str(error)[:LONGEST]
+        return without_secrets(str(error)[:LONGEST])
     except Exception as fault:  # somebody's __str__
         return f"<its str raised {type(fault).__name__}>"
 

@@ -172,10 +172,10 @@ def message_of(record: logging.LogRecord) -> str:
         message = record.getMessage()
     except Exception as error:
         message = f"{record.msg!s} {shown('args', record.args)} ({type(error).__name__}: {error})"
-    return cleaned(message, _LONGEST_TEXT)
+    return cleaned(message)
 
 
-def cleaned(text: str, most: int) -> str:
+def cleaned(text: str, most: int = _LONGEST_TEXT) -> str:
     """Without passwords of URLs, and not too long."""
     if "://" in text:
         text = str(redacted(text))
@@ -191,7 +191,7 @@ def told(record: logging.LogRecord) -> tuple[str, str]:
     """The stacks of a record's exception, and of whoever logged it; empty for none."""
     error = record.exc_info[1] if record.exc_info else None
     text = record.exc_text or ("" if error is None else stack_of(error))
-    return _stack(text), _stack(record.stack_info or "")
+    return shortened(text), shortened(record.stack_info or "")
 
 
 def stack_of(error: BaseException) -> str:
@@ -202,7 +202,8 @@ def stack_of(error: BaseException) -> str:
         return f"{type(error).__name__} (its traceback raised {type(fault).__name__})"
 
 
-def _stack(text: str) -> str:
+def shortened(text: str) -> str:
+    """A stack's end, which says most."""
     text = text if len(text) <= _LONGEST_STACK else f"…{text[-_LONGEST_STACK:]}"
     return cleaned(text, len(text)) if text else ""
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from .redaction import HIDDEN, is_secret, redacted, without_passwords
+from .redaction import HIDDEN, is_secret, redacted, without_secrets
 
 When = Literal["off", "errors", "all"]
 
@@ -56,7 +56,9 @@ def told(headers: Iterable[tuple[bytes, bytes]], body: bytes | None, length: int
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name == "content-type":
             media_type = value.partition(";")[0].strip().lower()
-        found[f"header.{name}"] = HIDDEN if is_secret(name) else without_passwords(value)
+        said = HIDDEN if is_secret(name) else without_secrets(value)
+        before = found.get(f"header.{name}")
+        found[f"header.{name}"] = said if before is None else f"{before}, {said}"
     if body is None:
         found["body"] = "[in pieces]"
     elif body:
@@ -65,11 +67,10 @@ def told(headers: Iterable[tuple[bytes, bytes]], body: bytes | None, length: int
 
 
 def query(text: str) -> str:
-    """The query of a URL without what its names say is secret."""
-    if not any(is_secret(name) for name, _ in parse_qsl(text, keep_blank_values=True)):
-        return without_passwords(text)
+    """The query of a URL, or a form, without what is secret."""
     pairs = parse_qsl(text, keep_blank_values=True)
-    return urlencode([(k, HIDDEN if is_secret(k) else v) for k, v in pairs], safe="[]")
+    kept = [(k, HIDDEN if is_secret(k) else without_secrets(v)) for k, v in pairs]
+    return text if kept == pairs else urlencode(kept, safe="[]")
 
 
 def _body(body: bytes, media_type: str, length: int) -> str:
@@ -89,7 +90,7 @@ def _text(body: bytes, media_type: str) -> str | None:
         if media_type == "application/x-www-form-urlencoded":
             return query(body.decode("ascii"))
         if media_type == "text/plain":
-            return without_passwords(body.decode())
+            return without_secrets(body.decode())
     except (ValueError, RecursionError):
         pass
     return None
