@@ -29,7 +29,10 @@ class Window:
         self.faults: list[str] = []
         self.elsewhere: list[str] = []
         page.set_default_timeout(PATIENCE * 1000)
-        page.on("console", lambda said: self._said(said.type, said.text))
+        page.on(
+            "console",
+            lambda said: self._said(said.type, f"{said.text} ({said.location.get('url')})"),
+        )
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.route("**/*", self._route)
 

@@ -351,7 +351,7 @@ def test_logs_and_traces_lead_to_each_other(window: Window, traced: Place) -> No
     assert fetch(f"{url}/hello", headers=sent)[0] == 200
     window.go(f"#/logs?q={trace}")
     line = window.page.locator(".log", has_text="somebody said hello")
-    line.get_by_role("link", name="trace").click()
+    line.get_by_title(f"Trace {trace}").click()
     window.wait(f"location.hash.startsWith('#/traces/{trace}?span=')")
     window.page.locator(".line.log.warn", has_text="somebody said hello").wait_for()
     window.page.get_by_role("link", name="In the logs").first.click()

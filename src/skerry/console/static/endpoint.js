@@ -78,7 +78,7 @@ function charts(found) {
   const number = (n) => String(Number(n.toPrecision(6)));
   const counted = (set, i) => { const point = found.points[i]; const n = set.kind === "bad" ? point.errors : point.count - point.errors; return `${count(n)} (${rate(set.values[i])}${per === 1 ? " /s" : " /min"})`; };
   return h("div", { class: "charts", key: "charts" },
-    chart({ name: "rate", title: kindOf({ kind: row()?.kind || "SERVER", name: name() }) === "request" ? "Rate" : "Rate", unit: per === 1 ? "per second" : "per minute", time, sets: rates, stacked: true, format: number, tell: counted, legend: legend(rates) }),
+    chart({ name: "rate", title: "Rate", unit: per === 1 ? "per second" : "per minute", time, sets: rates, stacked: true, format: number, tell: counted, legend: legend(rates) }),
     chart({ name: "errors", title: "Errors", unit: "share that failed", time, sets: shares, stacked: true, limit: share, dots: fell, least: 1, format: (n) => `${number(n)} %`, tell: (set, i) => (set.values[i] === null ? "nothing asked" : `${percent(found.points[i].errors, found.points[i].count)} (${count(found.points[i].errors)} of ${count(found.points[i].count)})`) }),
     chart({ name: "durations", title: "Durations", unit: "", time, sets: times, limit: latency, dots: slow, least: 0.001, format: (n) => (n === 0 ? "0" : tight(took(n * 1e6))), tell: (set, i) => (set.values[i] === null ? "–" : took(set.values[i] * 1e6)), legend: legend(times) }));
 }
@@ -113,7 +113,7 @@ function promises() {
   const own = promisesOf(app(), name(), list.list()?.objectives || []);
   const going = docs.troubles?.alerts || [];
   return h("section", { class: "card promises", key: "promises" }, h("h2", null, "Promises"),
-    own.length ? h("div", { class: "each" }, own.map((one) => promised(one, going))) : h("p", { class: "quiet" }, "Nothing is promised of it. ", h("code", null, "objectives"), " in the app’s pyproject.toml or in fleet.toml is where promises are made."));
+    own.length ? h("div", { class: "each" }, own.map((one) => promised(one, going))) : h("p", { class: "quiet" }, name() ? "Nothing is promised of it. " : "Nothing is promised of the app as a whole. ", h("code", null, "objectives"), " in the app’s pyproject.toml or in fleet.toml is where promises are made."));
 }
 
 function slowest(found) {
@@ -167,7 +167,7 @@ function headline() {
       h("h1", null, h("a", { class: "back", href: link("endpoints", [], { since: route.query.since }) }, "Endpoints"),
         name() ? [h("a", { class: "back", href: link("endpoints", [app()], { since: route.query.since }) }, swatch(app()), app()), h("span", { class: "title" }, nameOf(exact))] : h("span", { class: "title" }, swatch(app()), app())),
       operation?.deprecated && tag("deprecated", "warn"), whose && tag(whose, "", one?.owner || null), h("span", { class: "grow" }), tools()),
-    h("div", { class: "filters windows-of", key: "windows" }, h("p", { class: "quiet" }, operation?.summary || (partsOf(shown)[0] === "event" ? "A handler of events." : partsOf(shown)[0] === "clock" ? "Comes by the clock." : "")), h("span", { class: "grow" }), choices()),
+    h("div", { class: "filters windows-of", key: "windows" }, h("p", { class: "quiet" }, operation?.summary || (name() && { event: "A handler of events.", clock: "Comes by the clock." }[partsOf(shown)[0]]) || ""), h("span", { class: "grow" }), choices()),
   ];
 }
 

@@ -103,8 +103,10 @@ export function filters() {
     !route.parts[0] && [select("app", "Every app", values("service")), select("team", "Every team", values("team")), select("owner", "Every owner", values("owner"))],
     h("button", { key: "only", type: "button", class: "button toggle", "aria-pressed": String(!!only), onclick: () => amend({ only: only ? "" : "failing" }) }, h("span", null, "Failing"), wrong > 0 && h("span", { class: "badge bad" }, wrong)),
     !route.parts[0] && h("button", { key: "silent", type: "button", class: "button toggle", "aria-pressed": String(!!quiet), title: "Also what contracts have and nobody has asked for", onclick: () => amend({ silent: quiet ? "" : "1" }) }, h("span", null, "Not asked")),
-    search(route.query.q || "", (q) => amend({ q }), { placeholder: "Endpoint, app, team, owner" }));
+    route.parts[0] && find());
 }
+
+const find = () => search(route.query.q || "", (q) => amend({ q }), { placeholder: "Endpoint, app, team, owner" });
 
 export function view() {
   const found = list();
@@ -113,7 +115,7 @@ export function view() {
   const apps = found ? new Set(found.endpoints.map((one) => one.service)).size : 0;
   const said = found ? `${several(found.endpoints.filter((one) => kindOf(one) !== "schedule").length, "endpoint")} of ${several(apps, "app")}, ${often(sum("rate"))}, ${percent(sum("errors"), sum("count"))} failed` : "";
   return [
-    h("div", { class: "headline", key: "headline" }, h("h1", null, "Endpoints"), h("p", { role: "status" }, said), choices()),
+    h("div", { class: "headline", key: "headline" }, h("h1", null, "Endpoints"), h("p", { role: "status" }, said), h("div", { class: "tools" }, find(), choices())),
     wrong && notice(wrong),
     found && filters(),
     found ? table(found) : !wrong && h("div", { class: "loading", key: "loading" }, "Asking the collector…"),

@@ -61,7 +61,15 @@ export function trendOf(one, list) {
   return [whole(one.counts), whole(one.failed)];
 }
 
-export const choices = () => tabs(span(), Object.fromEntries(Object.entries(WINDOWS).map(([name, [, text]]) => [name, text])), (name) => amend({ since: name === "1h" ? "" : name }));
+const choose = (name) => amend({ since: name === "1h" ? "" : name });
+
+/** The next of the windows. */
+export function turn() {
+  const names = Object.keys(WINDOWS);
+  choose(names[(names.indexOf(span()) + 1) % names.length]);
+}
+
+export const choices = () => tabs(span(), Object.fromEntries(Object.entries(WINDOWS).map(([name, [, text]]) => [name, text])), choose);
 
 // -- contracts ---------------------------------------------------------------------------------
 

@@ -134,7 +134,7 @@ function filters() {
     h("label", null, h("select", { value: app, "aria-label": "App", onchange: (event) => amend({ app: event.target.value }) },
       [["", "Every app"], ...known.map((name) => [name, `Hurts ${name}`])].map(([name, text]) => h("option", { key: name, value: name, selected: name === app }, text)))),
     h("button", { type: "button", class: "button toggle", "aria-pressed": String(!!problems), title: "Also answers that contracts declare (p)", onclick: flipProblems }, h("span", null, "Declared problems"), wrong?.problems > 0 && h("span", { class: "badge" }, count(wrong.problems))),
-    search(route.query.q || "", (q) => amend({ q }), { placeholder: "Type, message, place, app, owner" }));
+    search(route.query.q || "", (q) => amend({ q }), { placeholder: "Type, message, place, owner" }));
 }
 
 export const flipProblems = () => amend({ problems: route.query.problems ? "" : "1" });

@@ -2,6 +2,7 @@
 
 import { h, render } from "./dom.js";
 import { exceptionOf } from "./exception.js";
+import { docs } from "./live.js";
 import { minimap } from "./minimap.js";
 import { amend, go, link, route } from "./router.js";
 import { spanDetail } from "./spandetail.js";
@@ -14,6 +15,7 @@ import { update } from "./update.js";
 const YOUNG = 15; // seconds since its end in which more of a trace may come
 const AGAIN = 2000; // milliseconds until it is asked for again
 const DEEPEST = 24;
+const UNKEPT = "This fleet has no collector that would keep traces: `[observe] collector = true` gives it one.";
 const SPARE = 400; // pixels above and below what is in sight
 
 let id = "";
@@ -64,6 +66,7 @@ async function load(first) {
   stop = new AbortController();
   const { signal } = stop;
   try {
+    if (docs.fleet && !docs.fleet.collector) throw new Error(UNKEPT);
     const found = await readTrace(id, signal);
     failed = "";
     if (first || found.rows.length !== trace?.rows.length) take(found, first);
