@@ -10,6 +10,7 @@ from msgspec import Struct
 from skerry.spec import Fleet
 
 from .attendants import COLLECTOR, CONSOLE
+from .memory import memory
 from .recent import Counts, Rate, Recent
 from .replica import Replica, Seat, State
 from .supervisor import Supervisor
@@ -23,7 +24,8 @@ class InstanceStatus(Struct):
         kind: ``app``, ``command``, ``outside``, ``backing``, ``edge`` or ``attendant``.
         process: the name of its process and of its log; shared by a group.
         since: when its process entered this state, in seconds since 1970.
-        memory_mib: resident, of the whole process; None when there is none.
+        memory_mib: of the whole process, of pages that it shares its part; None when there is
+            none.
         version: of its contract; empty where it has not told one.
         detail: why it is not ready.
         counts: None where only the whole app can be counted.
@@ -227,15 +229,3 @@ def fleet_status(supervisor: Supervisor) -> FleetStatus:
         ],
         notes=list(fleet.notes),
     )
-
-
-def memory(pid: int | None) -> float | None:
-    """Resident MiB of a process, shared pages included; None where it cannot be read."""
-    if pid is None:
-        return None
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            pages = int(file.read().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)

@@ -5,8 +5,8 @@ import { count, ms } from "./format.js";
 import { link } from "./router.js";
 import { tag } from "./ui.js";
 
-// Rates above which somebody hears of it: those of docs/errors.md.
-const LIMITS = { "10s": 144, "1h": 14.4, "6h": 6, "3d": 1 };
+/** How many times too fast a budget may go in each window before somebody hears of it: as docs/errors.md says. */
+export const LIMITS = { "10s": 144, "1h": 14.4, "6h": 6, "3d": 1 };
 const DANGER = ["page", "ticket", null];
 
 /** `99.9 % answered`, `99 % in 500 ms`. */

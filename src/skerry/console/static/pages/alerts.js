@@ -6,13 +6,12 @@ import { icon } from "../icons.js";
 import { heading, lastHour, operationLink, placeOf, whom } from "../incidents.js";
 import { rowKeys } from "../keys.js";
 import { docs, trouble } from "../live.js";
+import { LIMITS } from "../promises.js";
 import { amend, go, link, route } from "../router.js";
 import { swatch } from "../span.js";
 import { ago, button, copy, empty, notice, search, tag } from "../ui.js";
 import { update } from "../update.js";
 
-// Rates above which somebody hears of it: those of docs/errors.md.
-const LIMITS = { "10s": 144, "1h": 14.4, "6h": 6, "3d": 1 };
 const FIRST = 50;
 
 let chosen = "";

@@ -85,7 +85,7 @@ function line(app) {
     h("td", { class: "mono" }, app.versions.join(", ") || "–"),
     h("td", { class: `num ${restarts ? "warn" : ""}` }, app.kind === "outside" ? "–" : count(restarts)),
     h("td", { class: "num" }, rows.length ? ago(Math.min(...rows.map((row) => row.since))) : "–"),
-    h("td", { class: "num", title: "resident; pages that processes share are in each" }, measure(mib(app.memory))),
+    h("td", { class: "num", title: "of pages that processes share, its part" }, measure(mib(app.memory))),
     h("td", { class: "num", title: daemon ? "events handled" : `${count(app.counts.requests)} since the start` }, rate(flow.per_second), h("small", null, daemon ? " ev/s" : " /s")),
     h("td", { class: "trend" }, lazy("t", [app.trend.join(), app.failed.join()], () => sparkline(app.trend, app.failed))),
     h("td", { class: `num ${app.share ? "bad" : ""}`, title: `${count(app.counts.errors)} since the start` }, percent(flow.failed_per_second, flow.per_second)),
