@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skerry.fleet.commands import adapt, serves, shell_text
+from skerry.fleet.commands import adapt, application_of, serves, shell_text
 from skerry.fleet.dockerfile import read_dockerfile
 
 
@@ -164,3 +164,35 @@ def test_a_stage_can_be_asked_for() -> None:
 @given(st.text() | st.lists(st.sampled_from(DOCKERFILE.splitlines())).map("\n".join))
 def test_any_dockerfile_survives(text: str) -> None:
     read_dockerfile(text)
+
+
+@pytest.mark.parametrize(
+    ("command", "application"),
+    [
+        ("uvicorn main:app --host 127.0.0.1 --port $PORT", "main:app"),
+        ("python -m uvicorn shop.main:app --port $PORT --reload", "shop.main:app"),
+        ("python3.12 -m hypercorn --bind 127.0.0.1:$PORT x:app", "x:app"),
+        ("/venv/bin/uvicorn shop:create_app --factory --port $PORT", "shop:create_app()"),
+        ("gunicorn 'web:create_app()' -b 127.0.0.1:$PORT", "web:create_app()"),
+        ("gunicorn -k uvicorn.workers.UvicornWorker main:app -b :$PORT", "main:app"),
+        ("gunicorn -w 4 shop.wsgi --bind 127.0.0.1:$PORT", "shop.wsgi:application"),
+        ("granian --interface asgi main:app --port $PORT", "main:app"),
+        ("uvicorn main:app --app-dir src --port $PORT", ""),  # of another folder
+        ("gunicorn --chdir src main:app -b :$PORT", ""),
+        ("alembic upgrade head && uvicorn main:app --port $PORT", ""),
+        ("uvicorn main:app other:app", ""),
+        ("uvicorn $APP --port $PORT", ""),
+        ("uvicorn 'main:app", ""),
+        ("flask --app app run --port $PORT", ""),
+        ("python worker.py", ""),
+        ("opentelemetry-instrument uvicorn main:app", ""),
+        ("", ""),
+    ],
+)
+def test_the_application_that_a_command_serves(command: str, application: str) -> None:
+    assert application_of(command) == application
+
+
+@given(st.text())
+def test_any_text_can_be_asked_for_its_application(text: str) -> None:
+    application_of(text)

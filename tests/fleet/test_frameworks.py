@@ -8,6 +8,7 @@ import pytest
 
 from skerry.fleet.loglines import Wanted
 from skerry.fleet.logsearch import find
+from skerry.fleet.status import fleet_status
 
 WSGI = """
     def app(environ, start_response):
@@ -126,6 +127,64 @@ async def test_what_an_app_logs_is_in_the_trace_of_whoever_asks(
         (line,) = await until(found)
         assert (line.text, line.level, line.fields) == ("asked", "warning", {"n": 3})
         assert line.trace == TRACE and line.span
+
+
+FAILING = {
+    "flask": """
+        from flask import Flask
+
+        app = Flask(__name__)
+
+        @app.get("/things/<int:n>")
+        def thing(n):
+            return {}[n]
+    """,
+    "fastapi": """
+        from fastapi import FastAPI
+
+        app = FastAPI()
+
+        @app.get("/things/{n}")
+        def thing(n: int):
+            return {}[n]
+    """,
+    "django": """
+        from django.conf import settings
+        from django.core.asgi import get_asgi_application
+        from django.urls import path
+
+        def thing(request, n):
+            return {}[n]
+
+        urlpatterns = [path("things/<int:n>", thing)]
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x")
+        app = get_asgi_application()
+    """,
+}
+
+
+@pytest.mark.parametrize("library", FAILING)
+async def test_what_an_app_raises_is_an_incident_with_its_stack(
+    tree: Any, running: Any, http: Any, until: Any, library: str
+) -> None:
+    pytest.importorskip(library, reason=f"pip install {library}")
+    tree.text = tree.text.replace("collector = false", "collector = true")
+    tree.add("shop", source="")
+    tree.write("shop/app.py", FAILING[library])
+    async with running() as supervisor:
+        collector = fleet_status(supervisor).collector
+        answer = await http(supervisor.recipes.front_url(), "/shop/things/7")
+        assert answer.status == 500
+
+        async def told() -> Any:
+            found = await http(collector, "/api/skerry/incidents")
+            return [one for one in found.json() if one["kind"] == "exception"]
+
+        (found,) = await until(told)
+        incident = (await http(collector, f"/api/skerry/incidents/{found['id']}")).json()
+        assert incident["service"] == "shop" and incident["type"] == "KeyError"
+        assert incident["where"].endswith("app.py thing") and "n = 7" in incident["local"]
+        assert "return {}[n]" in incident["stack"]
 
 
 async def test_the_call_of_a_factory_can_be_said(tree: Any, running: Any, http: Any) -> None:

@@ -106,6 +106,15 @@ def test_a_compose_file_becomes_a_fleet(shop: Path) -> None:
     assert fleet.backings["db"].database == "shop"  # both of its apps work in it
 
 
+def test_the_application_itself_is_offered(shop: Path) -> None:
+    text = import_fleet(shop).text
+    assert '\n# app = "main:app" # instead of the command' in text
+    command = next(line for line in text.splitlines() if line.startswith('command = "uvicorn'))
+    offered = text.replace(f"{command}\n# app", "app")
+    web = loads(offered.encode(), shop / "fleet.toml").apps["web"]
+    assert (web.app, web.command) == ("main:app", None)
+
+
 def test_addresses_become_the_fleets_own(shop: Path) -> None:
     env = fleet_of(shop).apps["web"].env
     assert "PORT" not in env

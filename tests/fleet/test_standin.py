@@ -15,7 +15,8 @@ from skerry.core.context import Context, Trace, current_trace, extract
 from skerry.core.service import Service
 from skerry.core.wire import Headers, Request, Response
 from skerry.fleet.edge import FRONT
-from skerry.fleet.standin import PLACED, StandIn, StandIns, is_silent, route_of
+from skerry.fleet.paths import route_of
+from skerry.fleet.standin import PLACED, StandIn, StandIns, is_silent
 from skerry.fleet.status import fleet_status
 from skerry.spec import AppSpec
 from skerry.stack.client import ClientSettings

@@ -93,8 +93,9 @@ def show(id: str, as_json: bool, url: str, file: str) -> int:
     for index, hurt in enumerate(one["hurt"]):
         who = f"{hurt['service']} {hurt['operation']}"
         print(f"  {'hurts' if index == 0 else '':10} {who}, {several(hurt['count'], 'time')}")
-    for index, seen in enumerate(one["seen"][:3]):
-        print(f"  {'traces' if index == 0 else '':10} skerry trace show {seen['trace_id']}")
+    traces = dict.fromkeys(seen["trace_id"] for seen in one["seen"])  # a retry is seen again
+    for index, trace in enumerate(list(traces)[:3]):
+        print(f"  {'traces' if index == 0 else '':10} skerry trace show {trace}")
     for name in ("stack", "local"):
         if one[name]:
             print()

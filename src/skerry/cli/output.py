@@ -149,11 +149,11 @@ def several(number: int, what: str) -> str:
 
 def duration(seconds: float) -> str:
     """``0.8ms``, ``12ms``, ``3.2s``."""
-    if seconds < 0.001:
+    if seconds < 0.0009995:
         return f"{seconds * 1e6:.0f}µs"
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.3g}ms"
-    return f"{seconds:.3g}s"
+    return f"{seconds:.3g}s" if seconds < 999.5 else f"{seconds:.0f}s"
 
 
 def often(rate: float) -> str:

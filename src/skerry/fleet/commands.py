@@ -49,6 +49,12 @@ _WORKERS = re.compile(
     r"|\btaskiq\s+(?:worker|scheduler)|\bsidekiq\b|\bjobs:work\b|\bresque:work\b|\bqcluster\b"
     r"|\bprocess_tasks\b|\bdb_worker\b|\bgood_job\b|\bclockwork\b|\bcron\b"
 )
+_ASGI_OR_WSGI = re.compile(
+    r"^(?:\S*python[\d.]*\s+-m\s+)?(?:\S*/)?(?P<server>uvicorn|gunicorn|hypercorn|granian|daphne)\s"
+)
+_OBJECT = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?$")
+_DJANGO = re.compile(r"^[A-Za-z_][\w.]*\.(?:wsgi|asgi)$")
+_ELSEWHERE = re.compile(r"(?:^|\s)--(?:app-dir|chdir|pythonpath|working-dir)\b|[|;&`]|\$\(")
 _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/env bash"})
 
 
@@ -95,6 +101,22 @@ def adapt(text: str, ports: Collection[int] = ()) -> Command:
                 last = f"{last} {added}"
             return Command(before + last, told=True, worker=False)
     return Command(text, told=False, worker=False)
+
+
+def application_of(text: str) -> str:
+    """The application object that a command serves, ``main:app``; empty where it does not say."""
+    if not _ASGI_OR_WSGI.match(text) or _ELSEWHERE.search(text):
+        return ""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return ""
+    found = [f"{word}:application" if _DJANGO.match(word) else word for word in words]
+    found = [word for word in found if _OBJECT.match(word)]
+    if len(found) != 1:
+        return ""
+    factory = "--factory" in words and not found[0].endswith("()")
+    return f"{found[0]}()" if factory else found[0]
 
 
 def serves(text: str) -> bool:

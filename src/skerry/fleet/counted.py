@@ -1,16 +1,20 @@
 """Counts for an ASGI app that does not count: what ``skerry ps`` says of a FastAPI app; and a trace
-for what it logs: that of whoever asks it, which the edge records where the app does not."""
+for what it logs and raises: that of whoever asks it, which the edge records where the app does not.
+"""
 
 from __future__ import annotations
 
+import os
+
 from skerry.app.asgi import ASGIApp, Message, Receive, Scope, Send
 from skerry.core.clock import Clock, system
-from skerry.core.context import attach, detach, extract
+from skerry.core.context import extract
 from skerry.core.wire import Headers
 from skerry.telemetry.metrics import Metrics
 from skerry.telemetry.outcome import CANCELLED, ERROR
 
 from .probe import AGENT
+from .raised import Asked, Raised
 
 _PROBE = (b"user-agent", AGENT.encode())
 
@@ -28,6 +32,7 @@ class Counted:
         self._app = app
         self._series = self.metrics.series("server", name, "asgi")
         self._now = clock.now
+        self._raised = Raised(name, os.environ)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _PROBE in scope["headers"]:
@@ -42,16 +47,25 @@ class Counted:
             await send(message)
 
         context = extract(Headers(scope["headers"]), began)
-        # A trace that nobody has begun, nobody could look at.
-        mark = None if context.trace is None or context.trace.fresh else attach(context)
+        # In a trace that nobody has begun, nobody could look at anything.
+        asked = None if context.trace is None or context.trace.fresh else Asked(context)
         self._series.in_flight += 1
         try:
             await self._app(scope, receive, sent)
-        except Exception:
+        except Exception as error:
             outcome = ERROR
+            if asked is not None:
+                asked.error = error
             raise
         finally:
-            if mark is not None:
-                detach(mark)
             self._series.in_flight -= 1
-            self._series.record(self._now() - began, outcome)
+            ended = self._now()
+            self._series.record(ended - began, outcome)
+            if asked is not None:
+                asked.over()
+                if asked.error is not None and outcome in (5, ERROR):
+                    self._raised.tell(asked, scope["method"], scope["path"], began, ended)
+
+    def stop(self) -> None:
+        """No more requests come. Blocks for a moment where something is to be told."""
+        self._raised.stop()

@@ -30,10 +30,11 @@ from skerry.transport.http import HttpTransport
 from skerry.transport.unix import UnixTransport
 
 from .channel import LIVE, EdgeSettings
+from .paths import route_of
 from .proxy import localised, relay
 from .reports import Reporter
 from .routes import Routes
-from .standin import StandIns, route_of
+from .standin import StandIns
 from .tunnel import Way, tunnels
 
 FRONT = "front"

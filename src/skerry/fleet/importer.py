@@ -16,7 +16,10 @@ from skerry.core.errors import ConfigError
 from skerry.spec import FILE, SpecError, loads
 
 from . import compose, composefiles, folders, procfile
+from .commands import application_of
 from .drafts import AppDraft, BackingDraft, Draft
+
+_INSTEAD = "# instead of the command: errors come with their stacks, logs with their traces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,9 @@ def _app(app: AppDraft) -> list[str]:
         lines.append(f"path = {_string(app.path)}")
     if app.command:
         lines.append(f"command = {_string(app.command)}")
+        served = application_of(app.command)
+        if served:
+            lines.append(f"# app = {_string(served)} {_INSTEAD}")
     if not app.http:
         lines.append("http = false")
     if app.instances > 1:

@@ -106,6 +106,9 @@ async def _work(job: wire.Job) -> None:
             servers = []
     finally:
         await asyncio.gather(*(server.stop() for server in servers), return_exceptions=True)
+        for app in apps:
+            if isinstance(app, Counted):
+                app.stop()
 
 
 def _provide(name: str, app: Any) -> None:

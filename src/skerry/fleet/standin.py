@@ -33,14 +33,6 @@ PLACED = "skerry.placed"
 
 _NAMED_BY_SOME = re.compile(r"\bopentelemetry-instrument\b|\bddtrace-run\b")
 _MOST_OPERATIONS = 300  # of one app; what comes after them is called by its method alone
-_VARIABLE = re.compile(
-    r"\d.*"  # a number, a date, an id that begins with a digit
-    r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
-    r"|(?=\D*\d)[0-9A-Za-z_-]{16,}"  # a token, an object's id
-    r"|.*[@%=,;:+].*"  # what somebody has typed
-    r"|.{41,}"
-)
-
 _placed: ContextVar[bool] = ContextVar("placed", default=False)
 
 
@@ -51,12 +43,6 @@ def is_silent(app: AppSpec) -> bool:
     if any(name.startswith("OTEL_") for name in app.env):
         return False  # somebody has thought of it
     return not _NAMED_BY_SOME.search(app.command or "")
-
-
-def route_of(path: str) -> str:
-    """A path with its variable parts taken out: ``/orders/17`` is ``/orders/{id}``."""
-    parts = path.split("/")
-    return "/".join("{id}" if _VARIABLE.fullmatch(part) else part for part in parts)
 
 
 class StandIns:

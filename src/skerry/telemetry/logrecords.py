@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 from skerry.core.context import current_trace
 
 Ids = tuple[int, int, int]
+
+heard: ContextVar[Callable[[BaseException], None] | None] = ContextVar("heard", default=None)
+"""Who wants to know of exceptions that are logged as errors, in this context."""
+
+
+def _hear(record: logging.LogRecord) -> None:
+    if record.levelno >= logging.ERROR and record.exc_info and (hear := heard.get()) is not None:
+        error = record.exc_info[1]
+        if error is not None:
+            hear(error)
 
 
 def current_ids() -> Ids | None:
@@ -42,6 +53,7 @@ class TracedRecord(logging.LogRecord):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._ids = current_ids()
+        _hear(self)
 
     def getMessage(self) -> str:
         if "span_id" not in self.__dict__:
@@ -79,6 +91,7 @@ class _Marking:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._inner(*args, **kwargs)
+        _hear(record)
         if type(record) is not logging.LogRecord:
             if not isinstance(record, TracedRecord):
                 mark(record.__dict__, current_ids())
