@@ -82,7 +82,8 @@ def test_the_trace_shows_where_it_was_raised(place: Place, browser: Worker, wind
     (incident,) = until(lambda: said(place, "errors", "ls"))
     seen = said(place, "errors", "show", incident["id"])["seen"]
     window.go(f"#/traces/{seen[0]['trace_id']}")
-    window.see("post /schools/{school_id}")
+    window.page.locator(".line.span", has_text="portal").first.wait_for()
+    window.page.locator(".line.span", has_text="quotes").first.wait_for()
     window.see(TROUBLE)
 
 

@@ -73,6 +73,7 @@ def test_keys_lead_in_and_out(window: Window) -> None:
     window.wait("location.hash.includes('since=6h')")
     window.page.keyboard.press("Escape")
     window.wait(f"location.hash === '#/endpoints/{app}?since=6h'")
+    window.page.locator("tr.row").first.wait_for()
     window.page.keyboard.press("Escape")
     window.wait("location.hash === '#/endpoints?since=6h'")
 

@@ -239,7 +239,7 @@ def test_an_id_that_is_pasted_leads_there(window: Window) -> None:
 
 
 def test_a_drag_over_the_dots_selects_a_time(window: Window) -> None:
-    window.go("#/traces?window=5m")
+    window.go("#/traces?window=1h")
     window.page.locator(".scatter circle").first.wait_for()
     box = window.page.locator(".scatter").bounding_box()
     y = box["y"] + 80

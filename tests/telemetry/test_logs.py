@@ -36,18 +36,28 @@ def traced(trace: Trace = TRACE) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def untouched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever is configured in a test is undone after it."""
-    root, servers = logging.getLogger(), logging.getLogger("uvicorn")
+    """Loggers are as in a new process, whatever tests before have made of them; whatever is
+    configured in a test is undone after it."""
+    names = ("uvicorn", "uvicorn.error", "uvicorn.access", "quotes", "quotes.rates")
+    loggers = {logging.getLogger(): logging.WARNING}
+    loggers |= {logging.getLogger(name): logging.NOTSET for name in names}
+    before = [(one, one.level, one.disabled, one.propagate, list(one.handlers)) for one in loggers]
     factory, last = logging.getLogRecordFactory(), logging.lastResort
-    level, of_servers = root.level, servers.level
+    for one, level in loggers.items():
+        one.setLevel(level)
+        one.disabled, one.propagate = False, True
+        if one.parent is not None:
+            one.handlers.clear()
+    logging.setLogRecordFactory(logging.LogRecord)
     for name in (logs.FORMAT, logs.LEVEL, "SKERRY_APP", "SKERRY_INSTANCE", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     token = attach(Context())  # other tests may have left one
     yield
     detach(token)
-    root.handlers[:] = [one for one in root.handlers if type(one).__module__.startswith("_pytest")]
-    root.setLevel(level)
-    servers.setLevel(of_servers)
+    for one, level, disabled, propagate, handlers in before:
+        one.setLevel(level)
+        one.disabled, one.propagate = disabled, propagate
+        one.handlers[:] = handlers
     logging.setLogRecordFactory(factory)
     logging.lastResort = last
 
