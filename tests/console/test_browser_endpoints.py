@@ -27,10 +27,11 @@ def row(window: Window, app: str, name: str) -> str:
 
 def test_the_list_says_how_each_does(window: Window) -> None:
     window.go(LIST)
-    line = row(window, "quotes", "post /quotes")
-    assert "pricing" in line and "1 incident" in line and "pages" in line and "/min" in line
-    failed = window.page.locator("[data-row='quotes post /quotes SERVER'] td.errors")
-    assert 10 < float(failed.inner_text().split()[0]) < 90
+    post = window.page.locator("[data-row='quotes post /quotes SERVER']")
+    for said in ("pricing", "1 incident", "pages"):
+        post.locator("td", has_text=said).wait_for()
+    assert 10 < float(post.locator("td.errors").inner_text().split()[0]) < 90
+    assert "/min" in post.locator("td.rate").inner_text()
     assert "0 %" in row(window, "schools", "get /schools/{school_id}")
     assert window.page.locator(".spark, svg").count() > 3
 
