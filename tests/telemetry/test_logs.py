@@ -310,6 +310,18 @@ def test_flasks_own_handler_speaks_as_we_do_and_a_changed_one_as_it_was_told(
 # -- what a line says --------------------------------------------------------------------------
 
 
+def test_what_its_form_shows_to_be_secret_is_hidden(log: logging.Logger, said: io.StringIO) -> None:
+    logs.configure("json", stream=said)
+    log.info("asks with password=%s, and Authorization: Bearer abcdefgh1234", "s3cret")
+    log.info("answered %s", '{"token": "s3cret"}', extra={"asked": "/x?api_key=s3cret&page=2"})
+    log.info("x" * 15_990 + ' "token": "s3cret"')
+    first, second, third = lines(said)
+    assert first["message"].startswith("asks with password=[redacted], and ")
+    assert second["message"] == 'answered {"token": [redacted]}'
+    assert second["asked"] == "/x?api_key=[redacted]&page=2"
+    assert "s3cret" not in said.getvalue() and third["message"].endswith("…")
+
+
 def test_what_is_secret_is_hidden(log: logging.Logger, said: io.StringIO) -> None:
     logs.configure("json", stream=said)
     basket = {"token": "t", "rows": [{"card_number": 4111, "n": 1}], "at": "http://u:p@host/"}

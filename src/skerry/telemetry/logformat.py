@@ -23,7 +23,7 @@ from uuid import UUID
 
 import msgspec
 
-from .redaction import HIDDEN, is_secret, redacted, shown
+from .redaction import HIDDEN, is_secret, shown, without_secrets
 
 LONGEST_LINE = 60_000
 """Bytes of a line of JSON, its end excluded: the fleet cuts lines at 64 KiB."""
@@ -176,10 +176,9 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def cleaned(text: str, most: int = _LONGEST_TEXT) -> str:
-    """Without passwords of URLs, and not too long."""
-    if "://" in text:
-        text = str(redacted(text))
-    return text if len(text) <= most else f"{text[:most]}…"
+    """Without what its form shows to be secret, and not too long."""
+    told = without_secrets(text[: 2 * most])  # a secret that is cut in half would not be seen
+    return told if len(told) <= most and len(text) <= 2 * most else f"{told[:most]}…"
 
 
 def extra_of(record: logging.LogRecord) -> dict[str, Any]:
